@@ -1,0 +1,38 @@
+"""lambdahat (λ̂): tune sparse linear models by gradient."""
+
+from importlib.metadata import PackageNotFoundError, version
+
+from lambdahat.criteria import CrossValidation, HeldOut
+from lambdahat.estimators import (
+    ElasticNet,
+    ElasticNetCV,
+    GradientSearch,
+    Lasso,
+    LassoCV,
+    Ridge,
+    WeightedLasso,
+    alpha_max,
+    hypergradient,  # the function; the folder of the same name stays importable
+    path,
+)
+
+try:
+    __version__ = version("lambdahat")
+except PackageNotFoundError:  # a source tree on sys.path
+    __version__ = "0+unknown"
+
+__all__ = [
+    "CrossValidation",
+    "ElasticNet",
+    "ElasticNetCV",
+    "GradientSearch",
+    "HeldOut",
+    "Lasso",
+    "LassoCV",
+    "Ridge",
+    "WeightedLasso",
+    "__version__",
+    "alpha_max",
+    "hypergradient",
+    "path",
+]

@@ -1,0 +1,7 @@
+"""What is minimised over the hyperparameters."""
+
+from lambdahat.criteria.base import Criterion, Data, Fold, Validation
+from lambdahat.criteria.cross_val import CrossValidation
+from lambdahat.criteria.held_out import HeldOut
+
+__all__ = ["Criterion", "CrossValidation", "Data", "Fold", "HeldOut", "Validation"]

@@ -1,0 +1,73 @@
+"""What a criterion is: a way to turn data into inner problems, each with rows to judge its solution by."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lambdahat.design import Design, NormalEquations, Storage
+from lambdahat.linear import Vector
+from lambdahat.problem import Model, Problem
+
+# Below this share of ‖y‖² a mean squared error from normal equations has lost digits to cancellation.
+_CANCELLATION = 1e-7
+
+
+@dataclass(frozen=True, eq=False)
+class Data:
+    """Validated training data."""
+
+    storage: Storage
+    y: Vector
+    sample_weight: Vector
+    X: Any  # as validated, for splitters
+    groups: Any = None
+
+
+@dataclass(frozen=True, eq=False)
+class Validation:
+    """Rows that judge a solution by their mean squared error, centred as the training rows were.
+
+    Attributes
+    ----------
+    design : Design
+        The rows, with weights of sum 1, seen with the means of the training rows.
+    y : array of shape (n,)
+        The target minus the mean of the training targets.
+    normal : NormalEquations, optional
+        The same rows by their normal equations.
+    """
+
+    design: Design
+    y: Vector
+    normal: NormalEquations | None = None
+
+    def error(self, support: NDArray[np.int32], w_S: Vector) -> tuple[float, Vector]:
+        """``Σ s_i (y_i − x̃_iᵀw)²`` and its gradient with respect to ``w`` on the support."""
+        if self.normal is not None:
+            c, Gw = self.normal.c[support], self.normal.G[support[:, None], support] @ w_S
+            value = self.normal.yy - float((2.0 * c - Gw) @ w_S)
+            if value > _CANCELLATION * self.normal.yy:
+                return value, 2.0 * (Gw - c)
+        residual = self.y - self.design.product(support, w_S)
+        q = self.design.weights * residual
+        return float(q @ residual), -2.0 * self.design.gradient_columns(support, q)
+
+
+@dataclass(frozen=True, eq=False)
+class Fold:
+    """An inner problem, the rows that judge its solution, and its weight in the average."""
+
+    problem: Problem
+    validation: Validation
+    weight: float = 1.0
+
+
+class Criterion(Protocol):
+    """Turns data into inner problems; the criterion is the weighted mean of their validation errors."""
+
+    def folds(self, model: Model, data: Data) -> list[Fold]:
+        """The inner problems. Weights need not sum to one."""

@@ -1,0 +1,114 @@
+"""K-fold cross-validation, or a single split, of one data set."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.model_selection import check_cv
+
+from lambdahat.criteria.base import Data, Fold, Validation
+from lambdahat.design import DenseStorage, Design, shared_moments
+from lambdahat.problem import Model
+
+
+@dataclass(frozen=True, eq=False)
+class CrossValidation:
+    """Mean over the folds of the mean squared error on the rows left out.
+
+    Parameters
+    ----------
+    cv : int, splitter or iterable of index pairs, default 5
+        As for scikit-learn. One split is a held-out set.
+
+    Notes
+    -----
+    A fold is a weight vector over the rows of the one X; nothing is copied. Centring and standardisation use the
+    training rows of each fold. With sample weights, the error of a fold is their weighted mean and the folds are
+    averaged in proportion to the weights left out.
+    """
+
+    cv: Any = 5
+
+    def splits(self, data: Data) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+        """Training and validation rows of each fold, checked."""
+        n = data.y.size
+        if isinstance(self.cv, int) and not 2 <= self.cv <= n:
+            raise ValueError(f"cv={self.cv} needs between 2 and n={n} folds: there are {n} rows")
+        splits = []
+        for k, (train, test) in enumerate(check_cv(self.cv, data.y).split(data.X, data.y, data.groups)):
+            train, test = np.asarray(train), np.asarray(test)
+            for name, rows in (("training", train), ("validation", test)):
+                if rows.size == 0 or data.sample_weight[rows].sum() <= 0.0:
+                    raise ValueError(f"fold {k} has no {name} rows of positive weight: use fewer or larger folds")
+            splits.append((train, test))
+        if not splits:
+            raise ValueError("cv yields no split: pass at least one pair of training and validation rows")
+        return splits
+
+    def folds(self, model: Model, data: Data) -> list[Fold]:
+        splits = self.splits(data)
+        train = [_weights(data.sample_weight, rows) for rows, _ in splits]
+        test = [_weights(data.sample_weight, rows) for _, rows in splits]
+        weighted = bool(np.any(data.sample_weight != data.sample_weight[0]))
+        folds = _from_moments(model, data, train, test) or _from_rows(model, data, train, test)
+        return [
+            Fold(fold.problem, fold.validation, float(weight.sum()) if weighted else 1.0)
+            for fold, weight in zip(folds, test, strict=True)
+        ]
+
+
+def _weights(sample_weight: NDArray[np.float64], rows: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Sample weights on some rows, zero elsewhere; a row drawn several times counts as often."""
+    if rows.dtype == bool:
+        return np.where(rows, sample_weight, 0.0)
+    return sample_weight * np.bincount(rows, minlength=sample_weight.size)
+
+
+def _from_rows(
+    model: Model, data: Data, train: list[NDArray[np.float64]], test: list[NDArray[np.float64]]
+) -> list[Fold]:
+    folds = []
+    for problem, weight in zip(model.problems(data.storage, data.y, train), test, strict=True):
+        design = problem.design.elsewhere(data.storage, weight / weight.sum())
+        folds.append(Fold(problem, Validation(design, problem.y)))
+    return folds
+
+
+def _from_moments(
+    model: Model, data: Data, train: list[NDArray[np.float64]], test: list[NDArray[np.float64]]
+) -> list[Fold] | None:
+    """The folds by their normal equations, where X is dense with few columns: X is read once for all folds."""
+    storage, K = data.storage, len(train)
+    n, p = storage.shape
+    if not isinstance(storage, DenseStorage) or p > MOST_COLUMNS or p > max(n // 2, FEW_COLUMNS):
+        return None
+    base = data.sample_weight
+    if any(not np.array_equal(weight, np.where(weight > 0.0, base, 0.0)) for weight in (*train, *test)):
+        return None  # rows drawn several times
+    masks = [weight > 0.0 for weight in (*train, *test)]
+    moments = shared_moments(storage, data.y, base, masks, center=model.fit_intercept or model.standardize)
+    if moments is None:
+        return None
+    folds = []
+    for k in range(K):
+        center = moments[k].mean
+        if model.standardize:
+            variances = moments[k].about(center).G.diagonal()
+            scales = np.sqrt(np.where(variances > 0.0, variances, 1.0))
+        else:
+            scales = np.ones(p)
+        if not model.fit_intercept:
+            center = np.zeros(p + 1)
+        design = Design(storage, train[k] / moments[k].weight, moments[k].weight, center[:-1], scales)
+        problem = model.problem(design, data.y, moments[k].about(center))
+        validation = design.elsewhere(storage, test[k] / moments[K + k].weight)
+        folds.append(Fold(problem, Validation(validation, problem.y, moments[K + k].about(center))))
+    return folds
+
+
+# Normal equations are used for up to so many columns, if these are half as many as the rows or few in any case.
+MOST_COLUMNS = 2000
+FEW_COLUMNS = 200

@@ -1,0 +1,44 @@
+"""Held-out loss on separate arrays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from lambdahat._validation import check_rows
+from lambdahat.criteria.base import Data, Fold, Validation
+from lambdahat.design import as_storage
+from lambdahat.problem import Model
+
+
+@dataclass(frozen=True, eq=False)
+class HeldOut:
+    """Mean squared error on a validation set given as separate arrays; models are fitted, and refitted, on ``X`` alone.
+
+    Parameters
+    ----------
+    X_val : array, sparse matrix or frame of shape (n_val, p)
+    y_val : array of shape (n_val,)
+    sample_weight : array of shape (n_val,), optional
+
+    Examples
+    --------
+    >>> from lambdahat import GradientSearch, HeldOut, Lasso
+    >>> search = GradientSearch(Lasso(), criterion=HeldOut(X_val, y_val)).fit(X, y)  # doctest: +SKIP
+    """
+
+    X_val: Any
+    y_val: Any
+    sample_weight: Any = None
+
+    def folds(self, model: Model, data: Data) -> list[Fold]:
+        X, y, weight = check_rows(self.X_val, self.y_val, self.sample_weight, names=("X_val", "y_val"))
+        if X.shape[1] != data.storage.shape[1]:
+            raise ValueError(
+                f"X_val has {X.shape[1]} columns but X has {data.storage.shape[1]}: pass the same features in both"
+            )
+        problem = model.problems(data.storage, data.y, [data.sample_weight])[0]
+        design = problem.design.elsewhere(as_storage(X), np.asarray(weight / weight.sum()))
+        return [Fold(problem, Validation(design, y - problem.y_mean))]

@@ -1,0 +1,19 @@
+"""The one place that knows how X is stored, weighted, centred and scaled."""
+
+from lambdahat.design.design import Design
+from lambdahat.design.forms import QuadraticForm
+from lambdahat.design.normal import Moments, NormalEquations, shared_moments
+from lambdahat.design.storage import Columns, DenseStorage, SparseStorage, Storage, as_storage
+
+__all__ = [
+    "Columns",
+    "DenseStorage",
+    "Design",
+    "Moments",
+    "NormalEquations",
+    "QuadraticForm",
+    "SparseStorage",
+    "Storage",
+    "as_storage",
+    "shared_moments",
+]

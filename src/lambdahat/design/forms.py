@@ -1,0 +1,207 @@
+"""The objective restricted to a working set, as a solver wants it: sweeps, gradients, Newton systems, moves.
+
+Three shapes of the same object: by the Gram matrix of the columns (small working sets of a dense X), by gathered dense
+columns (large ones), by the sparse columns where they lie. ``w`` is the working set's coefficients and is updated in
+place; ``h = X̃ᵀ s∘r`` is minus the gradient of the data term. ``subset`` arguments number columns *within* the working set.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lambdahat.kernels import csc, dense, quadratic
+from lambdahat.linear import Matrix, Vector, conjugate_gradient, solve_dense
+
+if TYPE_CHECKING:
+    from lambdahat.design.design import Design
+    from lambdahat.design.storage import Columns, SparseStorage
+
+Subset = NDArray[np.intp]
+
+# Newton directions by conjugate gradients are truncated: the next one starts from a better point.
+MAX_PRODUCTS = 100
+
+
+class QuadraticForm(Protocol):
+    """What a solver may ask of the objective on a working set."""
+
+    w: Vector
+    l1: Vector
+    l2: Vector
+    positive: bool
+    curvature: Vector
+    self_contained: bool  # can be solved to the end without looking at X again
+
+    def weighted_residual(self) -> Vector:
+        """``q = s∘r`` on all rows."""
+
+    def sweep(self, n_sweeps: int, gap_target: float) -> float:
+        """Coordinate descent; returns the duality gap of the restricted problem, or ``inf`` where it is not known."""
+
+    def gradient(self, subset: Subset) -> Vector:
+        """``h`` on a subset."""
+
+    def solve(self, subset: Subset, b: Vector, ridge: Vector, atol: float) -> Vector:
+        """Solve ``(H + diag(ridge)) d = b`` on a subset, roughly."""
+
+    def image(self, subset: Subset, d: Vector) -> tuple[Any, float]:
+        """What ``move`` needs of a direction, and its curvature ``dᵀHd``."""
+
+    def move(self, subset: Subset, w_subset: Vector, t: float, image: Any) -> None:
+        """Set the subset's coefficients, reached by ``t`` times the direction of ``image``."""
+
+
+@dataclass(frozen=True, eq=False)
+class Gathered:
+    """Columns of a dense X copied for a working set, ``A = (√s X̃)ᵀ`` over the rows in use, and ``target = √s y``."""
+
+    design: Design
+    columns: Columns
+    A: Matrix
+    target: Vector
+
+    def weighted_residual(self, residual: Vector) -> Vector:
+        """``q = s∘r`` on all rows, from ``√s r`` on the rows in use."""
+        q = np.zeros(self.design.shape[0])
+        q[self.design.rows] = self.design.root_weights * residual
+        return q
+
+
+class GramForm:
+    """By the Gram matrix ``G`` and ``c = X̃ᵀ s∘y``; ``gathered`` says of which columns, when there are others."""
+
+    self_contained = True
+
+    def __init__(
+        self, G: Matrix, c: Vector, yy: float, w: Vector, l1: Vector, l2: Vector, positive: bool,
+        gathered: Gathered | None = None,
+    ) -> None:  # fmt: skip
+        self.G, self.c, self.yy, self.gathered = G, c, yy, gathered
+        self.w, self.l1, self.l2, self.positive = w, l1, l2, positive
+        self.curvature = G.diagonal()
+        self.h = c - G @ w
+
+    def weighted_residual(self) -> Vector:
+        assert self.gathered is not None
+        return self.gathered.weighted_residual(self.gathered.target - self.w @ self.gathered.A)
+
+    def sweep(self, n_sweeps: int, gap_target: float) -> float:
+        gap, _ = quadratic.descend(
+            self.G, self.c, self.yy, self.l1, self.l2, self.positive, self.w, self.h, n_sweeps, gap_target
+        )
+        return float(gap)
+
+    def gradient(self, subset: Subset) -> Vector:
+        return self.h[subset]
+
+    def solve(self, subset: Subset, b: Vector, ridge: Vector, atol: float) -> Vector:
+        H = self.G[subset[:, None], subset]
+        H[np.diag_indices_from(H)] += ridge
+        return solve_dense(H, b)
+
+    def image(self, subset: Subset, d: Vector) -> tuple[Vector, float]:
+        image = d @ self.G[subset]
+        return image, float(image[subset] @ d)
+
+    def move(self, subset: Subset, w_subset: Vector, t: float, image: Vector) -> None:
+        self.w[subset] = w_subset
+        self.h -= t * image
+
+
+class DenseForm:
+    """By the gathered columns ``A = (√s X̃)ᵀ`` and the residual ``√s r``."""
+
+    self_contained = False
+
+    def __init__(self, gathered: Gathered, w: Vector, l1: Vector, l2: Vector, positive: bool) -> None:
+        self.gathered, self.A = gathered, gathered.A
+        self.w, self.l1, self.l2, self.positive = w, l1, l2, positive
+        self.curvature = np.einsum("ij,ij->i", self.A, self.A)
+        self.residual = gathered.target - w @ self.A
+
+    def weighted_residual(self) -> Vector:
+        return self.gathered.weighted_residual(self.residual)
+
+    def sweep(self, n_sweeps: int, gap_target: float) -> float:
+        dense.sweep(self.A, self.curvature, self.l1, self.l2, self.positive, self.w, self.residual, n_sweeps)
+        return np.inf
+
+    def gradient(self, subset: Subset) -> Vector:
+        return np.asarray((self.A @ self.residual)[subset])
+
+    def solve(self, subset: Subset, b: Vector, ridge: Vector, atol: float) -> Vector:
+        full = np.zeros(self.A.shape[0])
+
+        def product(v: Vector) -> Vector:
+            full[subset] = v
+            return np.asarray((self.A @ (full @ self.A))[subset] + ridge * v)
+
+        diagonal = self.curvature[subset] + ridge
+        return conjugate_gradient(product, diagonal, b, atol=atol, max_iter=MAX_PRODUCTS)[0]
+
+    def image(self, subset: Subset, d: Vector) -> tuple[Vector, float]:
+        full = np.zeros(self.A.shape[0])
+        full[subset] = d
+        image = full @ self.A
+        return image, float(image @ image)
+
+    def move(self, subset: Subset, w_subset: Vector, t: float, image: Vector) -> None:
+        self.w[subset] = w_subset
+        self.residual -= t * image
+
+
+class SparseForm:
+    """By the sparse columns where they lie and the weighted residual ``q = s∘r``, which is shared and updated in place."""
+
+    self_contained = False
+
+    def __init__(
+        self, storage: SparseStorage, design: Design, columns: Columns, q: Vector, w: Vector, l1: Vector, l2: Vector,
+        positive: bool,
+    ) -> None:  # fmt: skip
+        self.storage, self.design, self.columns, self.q = storage, design, columns, q
+        self.w, self.l1, self.l2, self.positive = w, l1, l2, positive
+        self.means = design.means[columns]
+        self.curvature = design.all_variances[columns]
+
+    def weighted_residual(self) -> Vector:
+        return self.q
+
+    def sweep(self, n_sweeps: int, gap_target: float) -> float:
+        csc.sweep(
+            *self.storage.arrays, self.columns, self.design.weights, self.means, self.curvature, self.l1, self.l2,
+            self.positive, self.w, self.q, n_sweeps,
+        )  # fmt: skip
+        return np.inf
+
+    def gradient(self, subset: Subset) -> Vector:
+        return self.storage.rmatvec_columns(self.columns[subset], self.q) - self.means[subset] * self.q.sum()
+
+    def _product(self, columns: Columns, means: Vector, d: Vector) -> Vector:
+        """``s∘X̃d``."""
+        image = self.storage.matvec_columns(columns, d)
+        image -= means @ d
+        image *= self.design.weights
+        return image
+
+    def solve(self, subset: Subset, b: Vector, ridge: Vector, atol: float) -> Vector:
+        columns, means = self.columns[subset], self.means[subset]
+
+        def product(v: Vector) -> Vector:  # s∘X̃v sums to zero, so its gradient needs no centring
+            return self.storage.rmatvec_columns(columns, self._product(columns, means, v)) + ridge * v
+
+        diagonal = self.curvature[subset] + ridge
+        return conjugate_gradient(product, diagonal, b, atol=atol, max_iter=MAX_PRODUCTS)[0]
+
+    def image(self, subset: Subset, d: Vector) -> tuple[Vector, float]:
+        columns, means = self.columns[subset], self.means[subset]
+        image = self._product(columns, means, d)
+        return image, self.design.squared_norm(image)
+
+    def move(self, subset: Subset, w_subset: Vector, t: float, image: Vector) -> None:
+        self.w[subset] = w_subset
+        self.q -= t * image

@@ -1,0 +1,113 @@
+"""Least squares by its normal equations: for many rows and few columns, X is read once and never again.
+
+The weighted moments of disjoint groups of rows add up, so that all folds of a cross-validation, whatever the splitter,
+come from one pass: rows are grouped by the folds they belong to, and a fold is a sum of groups.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lambdahat.design.storage import DenseStorage
+from lambdahat.linear import Matrix, Vector, solve_dense
+
+_BLOCK = 2048  # rows in a block: a few megabytes, so that a block is still in cache when it is multiplied
+_MAX_GROUPS = 64
+
+
+@dataclass(frozen=True, eq=False)
+class NormalEquations:
+    """``G = X̃ᵀSX̃``, ``c = X̃ᵀSy`` and ``yy = yᵀSy`` of centred data with weights of sum 1."""
+
+    G: Matrix
+    c: Vector
+    yy: float
+
+    def solve_support(self, support: NDArray[np.int32], ridge: Vector, b: Vector) -> Vector:
+        """Solve ``(G_SS + diag(ridge)) v = b``; minimum norm when singular."""
+        H = self.G[support[:, None], support]
+        H[np.diag_indices_from(H)] += ridge
+        return solve_dense(H, b)
+
+
+@dataclass(frozen=True, eq=False)
+class Moments:
+    """Weight, sum and cross products of the rows of ``[X, y] − shift``, additive over disjoint sets of rows."""
+
+    weight: float
+    total: Vector
+    cross: Matrix
+    shift: Vector
+
+    def __add__(self, other: Moments) -> Moments:
+        return Moments(self.weight + other.weight, self.total + other.total, self.cross + other.cross, self.shift)
+
+    @property
+    def mean(self) -> Vector:
+        """Means of the columns of X and, last, of y."""
+        return self.shift + self.total / self.weight
+
+    def about(self, center: Vector) -> NormalEquations:
+        """The normal equations of the rows with ``center`` (columns of X and, last, y) taken off."""
+        move = center - self.shift
+        mean = self.total / self.weight
+        second = self.cross / self.weight
+        second -= np.outer(mean, move) + np.outer(move, mean) - np.outer(move, move)
+        diagonal = second.diagonal()
+        constant = diagonal <= 1e-14 * (mean * mean + move * move)
+        second[constant] = 0.0
+        second[:, constant] = 0.0
+        return NormalEquations(np.ascontiguousarray(second[:-1, :-1]), second[:-1, -1].copy(), float(second[-1, -1]))
+
+
+def _moments(X: DenseStorage, y: Vector, weights: Vector, rows: NDArray[np.intp], shift: Vector) -> Moments:
+    p = X.shape[1]
+    cross = np.zeros((p + 1, p + 1))
+    total = np.zeros(p + 1)
+    contiguous = rows.size > 0 and rows[-1] - rows[0] + 1 == rows.size
+    block = np.empty((min(_BLOCK, rows.size), p + 1))
+    for start in range(0, rows.size, _BLOCK):
+        chosen = rows[start : start + _BLOCK]
+        index = slice(chosen[0], chosen[-1] + 1) if contiguous else chosen
+        Z = block[: chosen.size]
+        Z[:, :-1] = X.X[index]
+        Z[:, -1] = y[index]
+        Z -= shift
+        w = weights[index]
+        total += w @ Z
+        if w[0] != 1.0 or np.any(w != 1.0):
+            Z *= np.sqrt(w)[:, None]
+        cross += Z.T @ Z
+    return Moments(float(weights[rows].sum()), total, cross, shift)
+
+
+def shared_moments(
+    X: DenseStorage, y: Vector, sample_weight: Vector, row_sets: Sequence[NDArray[np.bool_]], *, center: bool
+) -> list[Moments] | None:
+    """Moments of several sets of rows (masks) from one pass over X, or None when they overlap in too many ways.
+
+    Sums are accumulated about a point near the means (no cancellation) if ``center``, about zero otherwise.
+    """
+    keys = np.packbits(np.stack(row_sets), axis=0, bitorder="little")
+    signatures, group_of_row = np.unique(keys.T, axis=0, return_inverse=True)
+    if len(signatures) > _MAX_GROUPS:
+        return None
+    n, p = X.shape
+    shift = np.zeros(p + 1)
+    if center:
+        some = slice(0, n, max(1, n // 256))
+        shift[:-1] = X.X[some].mean(axis=0, dtype=np.float64)
+        shift[-1] = y[some].mean()
+    members = np.unpackbits(signatures, axis=1, count=len(row_sets), bitorder="little").astype(bool)
+    sums: list[Moments | None] = [None] * len(row_sets)
+    for group, member in enumerate(members):
+        if member.any():
+            moments = _moments(X, y, sample_weight, np.flatnonzero(group_of_row.ravel() == group), shift)
+            for k in np.flatnonzero(member):
+                previous = sums[k]
+                sums[k] = moments if previous is None else previous + moments
+    return [moments for moments in sums if moments is not None]

@@ -1,0 +1,175 @@
+"""X as it lies in memory, dense or CSC, and the passes over it. Nothing here knows weights' meaning, centring or scaling.
+
+Both classes answer to the same calls; ``columns`` is always an int32 array of column numbers.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import scipy.sparse
+from numpy.typing import NDArray
+
+from lambdahat.kernels import csc, dense
+from lambdahat.linear import Matrix, Vector
+
+Columns = NDArray[np.int32]
+
+
+@dataclass(frozen=True, eq=False)
+class DenseStorage:
+    """A dense matrix of float64 or float32, in C order (``by_row``) or F order."""
+
+    X: NDArray[Any]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self.X.shape[0], self.X.shape[1]
+
+    @property
+    def nbytes(self) -> int:
+        return int(self.X.nbytes)
+
+    @property
+    def n_stored(self) -> int:
+        return int(self.X.size)
+
+    @property
+    def by_row(self) -> bool:
+        return bool(self.X.flags.c_contiguous)
+
+    def rmatvec(self, q: Vector) -> Matrix:
+        """``Xᵀq`` for ``q`` of shape (n,) or (n, k)."""
+        if self.X.dtype == np.float64:
+            return np.asarray(self.X.T @ q)
+        columns = np.arange(self.shape[1], dtype=np.int32)
+        if q.ndim == 1:
+            return self.rmatvec_columns(columns, q)
+        return np.stack([self.rmatvec_columns(columns, np.ascontiguousarray(qk)) for qk in q.T], axis=1)
+
+    def rmatvec_columns(self, columns: Columns, q: Vector) -> Vector:
+        out = np.empty(columns.size)
+        if self.by_row:
+            dense.rmatvec_by_row(self.X, columns, q, out)
+        else:
+            dense.rmatvec_by_column(self.X.T, columns, q, out)
+        return out
+
+    def matvec_columns(self, columns: Columns, v: Vector) -> Vector:
+        out = np.zeros(self.shape[0])
+        if self.by_row:
+            dense.matvec_by_row(self.X, columns, v, out)
+        else:
+            dense.matvec_by_column(self.X.T, columns, v, out)
+        return out
+
+    def variances(self, columns: Columns, weights: Vector, means: Vector) -> Vector:
+        """``Σ s_i (x_ij − mean_j)²`` for the given columns and their means."""
+        out = np.empty(columns.size)
+        if self.by_row:
+            dense.variances_by_row(self.X, columns, weights, means, out)
+        else:
+            dense.variances_by_column(self.X.T, columns, weights, means, out)
+        return out
+
+    def means(self, weights: Vector) -> Matrix:
+        """``Xᵀs`` for weights of shape (n,) or (n, k)."""
+        return self.rmatvec(weights)
+
+    def gather(self, columns: Columns, rows: Columns, root_weights: Vector, means: Vector) -> Matrix:
+        """``√s_i (x_ij − mean_j)``, transposed: shape (columns, rows), C order."""
+        out = np.empty((columns.size, rows.size))
+        if self.by_row:
+            dense.gather_by_row(self.X, columns, rows, root_weights, means, out)
+        else:
+            dense.gather_by_column(self.X.T, columns, rows, root_weights, means, out)
+        return out
+
+
+@dataclass(frozen=True, eq=False)
+class SparseStorage:
+    """A sparse matrix in CSC format: float64 or float32 data, int32 indices, sorted and without duplicates."""
+
+    data: NDArray[Any]
+    indices: NDArray[np.int32]
+    indptr: NDArray[np.int32]
+    shape: tuple[int, int]
+
+    @property
+    def arrays(self) -> tuple[NDArray[Any], NDArray[np.int32], NDArray[np.int32]]:
+        return self.data, self.indices, self.indptr
+
+    @property
+    def nbytes(self) -> int:
+        return int(self.data.nbytes + self.indices.nbytes + self.indptr.nbytes)
+
+    @property
+    def n_stored(self) -> int:
+        return int(self.data.size)
+
+    def rmatvec(self, q: Vector) -> Matrix:
+        """``Xᵀq`` for ``q`` of shape (n,) or (n, k)."""
+        if q.ndim == 2:
+            return np.stack([self.rmatvec(np.ascontiguousarray(qk)) for qk in q.T], axis=1)
+        out = np.empty(self.shape[1])
+        csc.rmatvec(*self.arrays, q, out)
+        return out
+
+    def rmatvec_columns(self, columns: Columns, q: Vector) -> Vector:
+        out = np.empty(columns.size)
+        csc.rmatvec_columns(*self.arrays, columns, q, out)
+        return out
+
+    def matvec_columns(self, columns: Columns, v: Vector) -> Vector:
+        out = np.zeros(self.shape[0])
+        csc.matvec_columns(*self.arrays, columns, v, out)
+        return out
+
+    def means(self, weights: Vector) -> Matrix:
+        """``Xᵀs`` for weights of shape (n,) or (n, k)."""
+        return self.rmatvec(weights)
+
+    def variances(self, columns: Columns, weights: Vector, means: Vector) -> Vector:
+        """``Σ s_i (x_ij − mean_j)²`` for the given columns and their means."""
+        out = np.empty(columns.size)
+        csc.variances(*self.arrays, columns, weights, means, out)
+        return out
+
+    def gather(self, columns: Columns, rows: Columns, root_weights: Vector, means: Vector) -> Matrix:
+        """``√s_i (x_ij − mean_j)``, transposed: shape (columns, rows), C order. For few columns or rows only."""
+        position = np.full(self.shape[0], -1, dtype=np.int32)
+        position[rows] = np.arange(rows.size, dtype=np.int32)
+        out = np.outer(-means, root_weights)
+        csc.scatter(*self.arrays, columns, position, root_weights, out)
+        return out
+
+
+Storage = DenseStorage | SparseStorage
+
+
+def as_storage(X: Any) -> Storage:
+    """Door for X: a validated array or scipy sparse matrix of float32 or float64 becomes a storage, copied only if it must be."""
+    if scipy.sparse.issparse(X):
+        X = X.tocsc()
+        if not X.has_canonical_format:
+            X = X.copy()
+            X.sum_duplicates()
+        limit = np.iinfo(np.int32).max
+        if X.nnz > limit or X.shape[0] > limit:
+            raise ValueError(f"X stores {X.nnz} values; sparse matrices of more than {limit} values are not supported, split X")
+        return SparseStorage(
+            _read_only(X.data),
+            _read_only(X.indices.astype(np.int32, copy=False)),
+            _read_only(X.indptr.astype(np.int32, copy=False)),
+            X.shape,
+        )
+    if not (X.flags.c_contiguous or X.flags.f_contiguous):
+        X = np.asfortranarray(X)
+    return DenseStorage(_read_only(np.asarray(X)))
+
+
+def _read_only(array: NDArray[Any]) -> NDArray[Any]:
+    """A read-only view: numba types read-only arrays differently, so all that enters a kernel as data is made so once."""
+    view = array.view()
+    view.flags.writeable = False
+    return view

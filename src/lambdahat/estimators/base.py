@@ -1,0 +1,155 @@
+"""What all linear models here share: validation, fitting, prediction."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import Any, Self
+
+import numpy as np
+import scipy.sparse
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from lambdahat._validation import (
+    check_factors,
+    check_name,
+    check_numeric_frame,
+    check_real,
+    check_sample_weight,
+    check_size,
+    check_target,
+)
+from lambdahat.criteria import Data
+from lambdahat.design import as_storage
+from lambdahat.linear import Vector
+from lambdahat.penalties import Separable
+from lambdahat.problem import Model, Solution
+from lambdahat.search import Space
+from lambdahat.solvers import solve
+
+
+def validated(estimator: BaseEstimator, X: Any, y: Any, sample_weight: Any = None, groups: Any = None) -> Data:
+    """Validate training data, set ``n_features_in_`` and ``feature_names_in_``, and hand X to its storage."""
+    check_numeric_frame(X)
+    X = validate_data(
+        estimator, X, accept_sparse=("csc", "csr", "coo"), dtype=[np.float64, np.float32], accept_large_sparse=True
+    )
+    check_size(X)
+    target = check_target(y, X.shape[0])
+    return Data(as_storage(X), target, check_sample_weight(sample_weight, X.shape[0]), X, groups)
+
+
+class LinearModel(RegressorMixin, BaseEstimator):
+    """Base of the linear models: a subclass has parameters, a penalty, and the space its hyperparameters are searched in."""
+
+    fit_intercept: bool
+    standardize: bool
+    positive: bool
+    tol: float
+    max_iter: int
+    warm_start: bool
+    tunable: tuple[str, ...] = ("alpha",)
+
+    def _make_penalty(self, n_features: int, total_weight: float) -> Separable:
+        """The penalty at the present parameters, checked; θ is what :meth:`_space` of all tunable parameters yields."""
+        raise NotImplementedError
+
+    def _space(self, names: Sequence[str] | None, n_features: int) -> Space:
+        """The search space of some hyperparameters (default: all tunable ones)."""
+        for name in names or ():
+            check_name(name, self.tunable, "hyperparameter")
+        return Space(names=("alpha",), logit=np.array([False]))
+
+    def _lines(self, space: Space) -> list[tuple[Vector, Vector]]:
+        """Lines (origin, direction) along which the coarse look goes, by the strength of the penalty."""
+        return [(np.zeros(1), np.ones(1))]
+
+    def _values(self, space: Space, n_features: int) -> Vector:
+        """The present hyperparameters, as values of the space."""
+        return np.concatenate([np.atleast_1d(np.asarray(getattr(self, name), dtype=np.float64)) for name in space.names])
+
+    def _model(self, names: Sequence[str] | None = None) -> Model:
+        return Model(self._make_penalty, bool(self.fit_intercept), bool(self.standardize))
+
+    def _check_params(self) -> None:
+        check_real(self.tol, "tol", open_low=True)
+        check_real(self.max_iter, "max_iter", low=1)
+
+    def _factors(self, n_features: int) -> Vector | None:
+        return check_factors(getattr(self, "penalty_factors", None), n_features)
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Fit the model.
+
+        Parameters
+        ----------
+        X : array, sparse matrix or frame of shape (n, p)
+            float32 data stay float32; CSC, C- and F-ordered arrays and memory maps are used where they lie.
+        y : array of shape (n,)
+        sample_weight : array of shape (n,), optional
+            Non-negative; their scale matters to :class:`Ridge` only.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            In one sentence, where data or parameters cannot be used.
+
+        Warns
+        -----
+        ConvergenceWarning
+            Where ``max_iter`` rounds do not reach ``tol``.
+        """
+        self._check_params()
+        data = validated(self, X, y, sample_weight)
+        start = None
+        if self.warm_start and getattr(self, "coef_", np.empty(0)).shape == (data.storage.shape[1],):
+            start = Solution(self.coef_, self.intercept_, np.inf, 0, False, "")
+        return self._fit(data, start)
+
+    def _fit(self, data: Data, start: Solution | None = None) -> Self:
+        problem = self._model().problems(data.storage, data.y, [data.sample_weight])[0]
+        solution = solve(problem, tol=self.tol, max_iter=self.max_iter, start=start)
+        self.coef_ = solution.w
+        self.intercept_ = solution.intercept
+        self.dual_gap_ = solution.gap
+        self.n_iter_ = max(1, solution.n_iter)
+        self.status_ = solution.message
+        if not solution.converged:
+            warnings.warn(
+                f"{type(self).__name__} {solution.message}: raise max_iter, raise tol, or penalise more",
+                ConvergenceWarning,
+                stacklevel=3,
+            )
+        return self
+
+    def predict(self, X: Any) -> NDArray[np.float64]:
+        """Predict the target.
+
+        Parameters
+        ----------
+        X : array, sparse matrix or frame of shape (n, p)
+
+        Returns
+        -------
+        array of shape (n,)
+        """
+        check_is_fitted(self)
+        check_numeric_frame(X)
+        X = validate_data(self, X, accept_sparse=("csc", "csr", "coo"), dtype=[np.float64, np.float32], reset=False)
+        if scipy.sparse.issparse(X):
+            return np.asarray(X @ self.coef_ + self.intercept_)
+        used = np.flatnonzero(self.coef_).astype(np.int32)
+        return as_storage(X).matvec_columns(used, self.coef_[used]) + self.intercept_
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.input_tags.positive_only = False
+        return tags

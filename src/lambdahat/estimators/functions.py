@@ -1,0 +1,241 @@
+"""Functions for people who bring their own loop: the hypergradient, the path, the largest useful alpha."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lambdahat import problem as _problem
+from lambdahat._validation import check_factors, check_name, check_rows
+from lambdahat.criteria import Data
+from lambdahat.design import as_storage
+from lambdahat.estimators.base import LinearModel
+from lambdahat.estimators.gradient_search import as_criterion
+from lambdahat.linear import Vector
+from lambdahat.penalties import l1
+from lambdahat.problem import Model, Solution
+from lambdahat.search import fold_hypergradient
+from lambdahat.solvers import solve
+
+METHODS = ("implicit",)
+
+
+@dataclass(frozen=True, eq=False)
+class HypergradientResult:
+    """A criterion and its gradient.
+
+    Attributes
+    ----------
+    value : float
+        The criterion at the estimator's hyperparameters.
+    gradient : array of shape (d,)
+        With respect to the hyperparameters, in the order of ``hyperparams``.
+    log_gradient : array of shape (d,)
+        With respect to their logarithms.
+    hyperparams : dict
+        Names and values.
+    coef : array of shape (p,) or (n_folds, p)
+        The inner solutions.
+    support : array of column numbers, or list of these
+    solve_seconds, gradient_seconds : float
+        Time in the inner problems and in the hypergradient.
+    """
+
+    value: float
+    gradient: Vector
+    log_gradient: Vector
+    hyperparams: dict[str, Any]
+    coef: NDArray[np.float64]
+    support: NDArray[np.int32] | list[NDArray[np.int32]]
+    solve_seconds: float
+    gradient_seconds: float
+
+
+def hypergradient(
+    estimator: LinearModel,
+    X: Any,
+    y: Any,
+    *,
+    criterion: Any = "cv",
+    method: str = "implicit",
+    tol: float = 1e-8,
+    cv: Any = 5,
+    sample_weight: Any = None,
+    groups: Any = None,
+) -> HypergradientResult:
+    """Gradient of a criterion with respect to the hyperparameters of an estimator.
+
+    Parameters
+    ----------
+    estimator : Lasso, ElasticNet, WeightedLasso or Ridge
+        Its hyperparameters say where.
+    X : array, sparse matrix or frame of shape (n, p)
+    y : array of shape (n,)
+    criterion : "cv" or criterion object, default "cv"
+    method : {"implicit"}
+    tol : float, default 1e-8
+        Relative duality gap of the inner problems.
+    cv : int, splitter or iterable, default 5
+        For ``criterion="cv"``.
+    sample_weight : array of shape (n,), optional
+    groups : array of shape (n,), optional
+
+    Returns
+    -------
+    HypergradientResult
+        Where the columns of a support are linearly dependent, with the minimum-norm Jacobian.
+    """
+    check_name(method, METHODS, "method")
+    X, y, weight = check_rows(X, y, sample_weight)
+    folds = as_criterion(criterion, cv).folds(estimator._model(), Data(as_storage(X), y, weight, X, groups))
+    p = X.shape[1]
+    space = estimator._space(None, p)
+    values = estimator._values(space, p)
+    theta = space.theta(values)
+    total = sum(fold.weight for fold in folds)
+    value, gradient = 0.0, np.zeros(theta.size)
+    solutions: list[Solution] = []
+    began = time.perf_counter()
+    for fold in folds:
+        solutions.append(solve(fold.problem.with_hyperparams(theta), tol=tol, max_iter=estimator.max_iter))
+    solved = time.perf_counter()
+    for fold, solution in zip(folds, solutions, strict=True):
+        fold_value, fold_gradient, _ = fold_hypergradient(fold, fold.problem.with_hyperparams(theta), solution, tol)
+        value += fold.weight / total * fold_value
+        gradient += fold.weight / total * fold_gradient
+    ended = time.perf_counter()
+    gradient = space.theta_vjp(values, gradient)
+    single = len(solutions) == 1
+    return HypergradientResult(
+        value,
+        gradient,
+        values * gradient,
+        space.to_params(values),
+        solutions[0].w if single else np.stack([solution.w for solution in solutions]),
+        solutions[0].support if single else [solution.support for solution in solutions],
+        solved - began,
+        ended - solved,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class PathResult:
+    """Solutions along a sequence of penalty strengths.
+
+    Attributes
+    ----------
+    alphas : array of shape (n_alphas,), decreasing
+    coefs : array of shape (p, n_alphas)
+    intercepts : array of shape (n_alphas,)
+    gaps : array of shape (n_alphas,)
+        Relative duality gaps reached.
+    support_sizes : array of shape (n_alphas,)
+    scores : array of shape (n_alphas,), or None
+        Mean squared error on the validation data, when given.
+    """
+
+    alphas: Vector
+    coefs: NDArray[np.float64]
+    intercepts: Vector
+    gaps: Vector
+    support_sizes: NDArray[np.int64]
+    scores: Vector | None
+
+
+def path(
+    estimator: LinearModel,
+    X: Any,
+    y: Any,
+    *,
+    alphas: Any = None,
+    n_alphas: int = 100,
+    eps: float = 1e-3,
+    X_val: Any = None,
+    y_val: Any = None,
+    sample_weight: Any = None,
+) -> PathResult:
+    """Fit along decreasing values of ``alpha``, each from the previous solution.
+
+    Parameters
+    ----------
+    estimator : Lasso, ElasticNet, WeightedLasso or Ridge
+        Its other parameters are kept; its ``tol`` is that of every solution.
+    X : array, sparse matrix or frame of shape (n, p)
+    y : array of shape (n,)
+    alphas : array, optional
+        Values of ``alpha``; by default ``n_alphas`` from the largest useful one down to ``eps`` times it, evenly in log.
+    n_alphas : int, default 100
+    eps : float, default 1e-3
+    X_val, y_val : arrays, optional
+        Score every solution on these.
+    sample_weight : array of shape (n,), optional
+
+    Returns
+    -------
+    PathResult
+    """
+    X, y, weight = check_rows(X, y, sample_weight)
+    storage = as_storage(X)
+    p = X.shape[1]
+
+    def at(alpha: float) -> _problem.Problem:
+        model = type(estimator)(**{**estimator.get_params(deep=False), "alpha": alpha})
+        return model._model().problem(design, y)
+
+    design = estimator._model().problems(storage, y, [weight])[0].design
+    if alphas is None:
+        largest = _problem.alpha_max(at(1.0))
+        if largest == 0.0:
+            raise ValueError("alphas must be given where nothing is penalised by an l1 norm, or X or y is constant")
+        alphas = np.geomspace(largest, largest * eps, n_alphas)
+    alphas = np.sort(np.atleast_1d(np.asarray(alphas, dtype=np.float64)))[::-1]
+    held_out = None
+    if X_val is not None:
+        held_out = check_rows(X_val, y_val, names=("X_val", "y_val"))[:2]
+    coefs, intercepts = np.zeros((p, alphas.size)), np.zeros(alphas.size)
+    gaps, scores = np.zeros(alphas.size), np.zeros(alphas.size)
+    solution = None
+    for k, alpha in enumerate(alphas):
+        solution = solve(at(float(alpha)), tol=estimator.tol, max_iter=estimator.max_iter, start=solution)
+        coefs[:, k], intercepts[k], gaps[k] = solution.w, solution.intercept, solution.gap
+        if held_out is not None:
+            scores[k] = np.mean((held_out[1] - held_out[0] @ solution.w - solution.intercept) ** 2)
+    sizes = np.count_nonzero(coefs, axis=0)
+    return PathResult(alphas, coefs, intercepts, gaps, sizes, scores if held_out is not None else None)
+
+
+def alpha_max(
+    X: Any,
+    y: Any,
+    *,
+    fit_intercept: bool = True,
+    standardize: bool = False,
+    positive: bool = False,
+    penalty_factors: Any = None,
+    l1_ratio: float = 1.0,
+    sample_weight: Any = None,
+) -> float:
+    """The smallest ``alpha`` of a Lasso (or elastic net) at which all penalised coefficients are zero, exactly.
+
+    Parameters
+    ----------
+    X : array, sparse matrix or frame of shape (n, p)
+    y : array of shape (n,)
+    fit_intercept, standardize, positive, penalty_factors
+        As in :class:`Lasso`.
+    l1_ratio : float, default 1.0
+        As in :class:`ElasticNet`.
+    sample_weight : array of shape (n,), optional
+
+    Returns
+    -------
+    float
+    """
+    X, y, weight = check_rows(X, y, sample_weight)
+    factors = check_factors(penalty_factors, X.shape[1])
+    model = Model(lambda p, _: l1(p, l1_ratio, factors, positive=positive), fit_intercept, standardize)
+    return _problem.alpha_max(model.problems(as_storage(X), y, [weight])[0])

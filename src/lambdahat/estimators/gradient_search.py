@@ -1,0 +1,271 @@
+"""`GradientSearch`: like `GridSearchCV`, without a grid."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any, Self
+
+import numpy as np
+from joblib import effective_n_jobs
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, MetaEstimatorMixin, RegressorMixin, clone
+from sklearn.pipeline import Pipeline
+from sklearn.utils.validation import check_is_fitted
+
+from lambdahat._validation import check_name, check_real
+from lambdahat.criteria import Criterion, CrossValidation, Data, Fold
+from lambdahat.estimators.base import LinearModel, validated
+from lambdahat.estimators.pipelines import pipeline_folds, split_pipeline
+from lambdahat.estimators.regions import make_region
+from lambdahat.outer import LBFGS, OuterOptimizer, Scalar
+from lambdahat.search import CriterionObjective, Evaluation, run
+
+OPTIMIZERS: dict[str, Callable[[], OuterOptimizer]] = {"scalar": Scalar, "lbfgs": LBFGS}
+
+
+class GradientSearch(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
+    """Choose the hyperparameters of a linear model by the gradient of a criterion.
+
+    The criterion is differentiated through the fitted coefficients (implicit differentiation on the support, Bertrand
+    et al., JMLR 2022), for all hyperparameters at once.
+
+    Parameters
+    ----------
+    estimator : Lasso, ElasticNet, WeightedLasso, Ridge, or a Pipeline that ends in one
+    criterion : "cv" or criterion object, default "cv"
+        ``"cv"`` is the mean squared error of cross-validation over ``cv``; :class:`HeldOut` that on separate arrays.
+    cv : int, splitter or iterable of index pairs, default 5
+        As for scikit-learn; one split is a held-out set.
+    hyperparams : list of str, optional
+        Which to tune; by default all that the estimator has.
+    bounds : dict of name to (low, high), or (low, high), optional
+        Bounds of the hyperparameters; by default from the data.
+    optimizer : {{"auto", "scalar", "lbfgs"}} or object, default "auto"
+        One hyperparameter is searched by a safeguarded scalar search, several by L-BFGS.
+    init : "auto", "estimator", float or dict, default "auto"
+        ``"auto"`` takes a coarse look over the whole useful range first; otherwise start at the estimator's own
+        hyperparameters, or at those given.
+    tol : float, default 1e-5
+        Stop when no relative improvement of the criterion above it is in sight.
+    max_evals : int, default 100
+        Bound on the evaluations of the criterion.
+    refit : bool, default True
+        Fit the estimator at the best point on all of ``X``.
+    n_jobs : int, optional
+        Folds solved at a time, in threads; the result does not depend on it.
+    verbose : int, default 0
+        1 prints a line an evaluation.
+    callback : callable, optional
+        Called with every :class:`Evaluation`; a true answer ends the search.
+
+    Attributes
+    ----------
+    best_params_ : dict
+    best_criterion_ : float
+        The value minimised: a mean squared error.
+    best_score_ : float
+        ``−best_criterion_``: greater is better.
+    fold_criteria_ : array of shape (n_folds,)
+        The criterion of each fold at the best point.
+    best_estimator_ : estimator
+        Fitted when ``refit``.
+    n_evals_ : int
+    status_ : str
+        How the search ended, in a sentence.
+    trace_ : Trace
+    bounds_ : dict of name to (low, high)
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from lambdahat import GradientSearch, Lasso
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> search = GradientSearch(Lasso(), cv=5).fit(X, y)
+    >>> round(search.best_params_["alpha"], 3)
+    0.004
+    """
+
+    def __init__(
+        self,
+        estimator: Any,
+        *,
+        criterion: Any = "cv",
+        cv: Any = 5,
+        hyperparams: Sequence[str] | None = None,
+        bounds: Any = None,
+        optimizer: Any = "auto",
+        init: Any = "auto",
+        tol: float = 1e-5,
+        max_evals: int = 100,
+        refit: bool = True,
+        n_jobs: int | None = None,
+        verbose: int = 0,
+        callback: Callable[[Evaluation], Any] | None = None,
+    ) -> None:
+        self.estimator = estimator
+        self.criterion = criterion
+        self.cv = cv
+        self.hyperparams = hyperparams
+        self.bounds = bounds
+        self.optimizer = optimizer
+        self.init = init
+        self.tol = tol
+        self.max_evals = max_evals
+        self.refit = refit
+        self.n_jobs = n_jobs
+        self.verbose = verbose
+        self.callback = callback
+
+    def fit(self, X: Any, y: Any, *, sample_weight: Any = None, groups: Any = None) -> Self:
+        """Search, then refit at the best point.
+
+        Parameters
+        ----------
+        X : array, sparse matrix or frame of shape (n, p)
+        y : array of shape (n,)
+        sample_weight : array of shape (n,), optional
+            Weigh rows in fitting and in judging.
+        groups : array of shape (n,), optional
+            For splitters that want it.
+
+        Returns
+        -------
+        self
+        """
+        check_real(self.tol, "tol", open_low=True)
+        check_real(self.max_evals, "max_evals", low=1)
+        steps, model = split_pipeline(self.estimator)
+        model._check_params()
+        names = self._chosen(model)
+        criterion = as_criterion(self.criterion, self.cv)
+        if steps is None:
+            data = validated(self, X, y, sample_weight, groups)
+            folds = criterion.folds(model._model(names), data)
+        else:
+            data = None
+            folds = pipeline_folds(steps, model._model(names), criterion, X, y, sample_weight, groups)
+        n_features = folds[0].problem.n_features
+        space = model._space(names, n_features)
+        region, self.bounds_ = make_region(model, space, folds, self.bounds, self.init)
+        prefix = "" if steps is None else f"{self.estimator.steps[-1][0]}__"
+        to_params = space.to_params
+        space = replace(space, to_params=lambda values: {prefix + name: v for name, v in to_params(values).items()})
+        objective = CriterionObjective(
+            folds, space, n_threads=effective_n_jobs(self.n_jobs), max_evals=int(self.max_evals),
+            max_iter=model.max_iter, callback=self._report,
+        )  # fmt: skip
+        self.status_ = run(objective, self._optimizer(len(space.names)), region, tol=float(self.tol))
+        self._keep(objective, space)
+        if self.refit:
+            self._refit(objective, data, X, y, sample_weight)
+        return self
+
+    def _chosen(self, model: LinearModel) -> tuple[str, ...]:
+        if self.hyperparams is None:
+            return model.tunable
+        chosen = [self.hyperparams] if isinstance(self.hyperparams, str) else list(self.hyperparams)
+        stripped = [str(name).rpartition("__")[2] for name in chosen]
+        for name in stripped:
+            check_name(name, model.tunable, "hyperparameter")
+        return tuple(name for name in model.tunable if name in stripped)
+
+    def _optimizer(self, d: int) -> OuterOptimizer:
+        if not isinstance(self.optimizer, str):
+            optimizer: OuterOptimizer = self.optimizer
+            return optimizer
+        name = check_name(self.optimizer, ("auto", *OPTIMIZERS), "optimizer")
+        if name == "auto":
+            name = "scalar" if d == 1 else "lbfgs"
+        if name == "scalar" and d > 1:
+            raise ValueError(f"optimizer='scalar' tunes one hyperparameter, not {d}: use 'lbfgs' or choose one in hyperparams")
+        return OPTIMIZERS[name]()
+
+    def _report(self, evaluation: Evaluation) -> bool:
+        if self.verbose:
+            shown = ", ".join(f"{k}={v:.4g}" for k, v in evaluation.hyperparams.items() if np.ndim(v) == 0)
+            print(
+                f"[{evaluation.index + 1}] {shown or 'weights'}: criterion {evaluation.value:.6g}, "
+                f"{evaluation.support_size:.0f} non-zero, {evaluation.seconds:.2f} s",
+                file=sys.stderr,
+            )
+        return bool(self.callback is not None and self.callback(evaluation))
+
+    def _keep(self, objective: CriterionObjective, space: Any) -> None:
+        best = objective.best_index
+        evaluation = objective.evaluation(best)
+        self.trace_ = objective.trace()
+        self.best_index_ = best
+        self.best_params_ = evaluation.hyperparams
+        self.best_criterion_ = evaluation.value
+        self.best_score_ = -evaluation.value
+        self.fold_criteria_ = objective.visited[best].fold_values
+        self.n_evals_ = len(objective.visited)
+
+    def _refit(self, objective: CriterionObjective, data: Data | None, X: Any, y: Any, sample_weight: Any) -> None:
+        best = clone(self.estimator).set_params(**self.best_params_)
+        if data is None:
+            fit_params = {}
+            if sample_weight is not None:
+                fit_params[f"{best.steps[-1][0]}__sample_weight"] = sample_weight
+            best.fit(X, y, **fit_params)
+            if hasattr(best, "feature_names_in_"):
+                self.feature_names_in_ = best.feature_names_in_
+            if hasattr(best, "n_features_in_"):
+                self.n_features_in_ = best.n_features_in_
+        else:
+            # A fold's solution is near that of all rows; for separate validation arrays it is the same problem.
+            best._fit(data, objective.solution(self.best_index_, 0))
+            best.n_features_in_ = self.n_features_in_
+            if hasattr(self, "feature_names_in_"):
+                best.feature_names_in_ = self.feature_names_in_
+        self.best_estimator_ = best
+
+    @property
+    def coef_(self) -> NDArray[np.float64]:
+        """Coefficients of the refitted model."""
+        coef: NDArray[np.float64] = self._final.coef_
+        return coef
+
+    @property
+    def intercept_(self) -> float:
+        """Intercept of the refitted model."""
+        return float(self._final.intercept_)
+
+    @property
+    def _final(self) -> Any:
+        if not hasattr(self, "best_estimator_"):
+            raise AttributeError("no fitted estimator: call fit with refit=True first")
+        best = self.best_estimator_
+        return best.steps[-1][1] if isinstance(best, Pipeline) else best
+
+    def predict(self, X: Any) -> NDArray[np.float64]:
+        """Predict with the refitted estimator."""
+        check_is_fitted(self)
+        if not hasattr(self, "best_estimator_"):
+            raise AttributeError("GradientSearch was fitted with refit=False and cannot predict: set refit=True")
+        prediction: NDArray[np.float64] = self.best_estimator_.predict(X)
+        return prediction
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "trace_")
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+
+def as_criterion(criterion: Any, cv: Any = 5) -> Criterion:
+    """A criterion object from a name or an object."""
+    if isinstance(criterion, str):
+        check_name(criterion, ("cv",), "criterion")
+        return CrossValidation(cv)
+    if not hasattr(criterion, "folds"):
+        raise ValueError(f"criterion={criterion!r} is neither a name nor a criterion object: pass 'cv' or HeldOut(X_val, y_val)")
+    chosen: Criterion = criterion
+    return chosen
+
+
+__all__ = ["OPTIMIZERS", "Fold", "GradientSearch", "as_criterion"]

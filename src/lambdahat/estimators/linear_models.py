@@ -1,0 +1,280 @@
+"""The models: names, objectives and parameters are scikit-learn's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lambdahat._validation import check_factors, check_name, check_real
+from lambdahat.estimators.base import LinearModel
+from lambdahat.linear import Vector
+from lambdahat.penalties import Separable, elastic_net, l1, ridge, tied_elastic_net, weighted_l1
+from lambdahat.problem import Model
+from lambdahat.search import Space
+
+_COMMON = """
+    fit_intercept : bool, default True
+    standardize : bool, default False
+        Penalise as if every column had standard deviation 1; coefficients stay in the units of X, and X is not copied.
+    positive : bool, default False
+        Constrain coefficients to be non-negative.
+    penalty_factors : array of shape (p,), optional
+        Multiply the penalty of each feature; 0 leaves it unpenalised, ``inf`` excludes it. They are not rescaled.
+    tol : float, default 1e-4
+        Bound on the duality gap over ``½‖y‖²_s`` (y centred when there is an intercept).
+    max_iter : int, default 1000
+        Rounds of the solver; each looks at all columns once.
+    warm_start : bool, default False
+        Start from the previous ``coef_``.
+
+    Attributes
+    ----------
+    coef_ : array of shape (p,)
+    intercept_ : float
+    dual_gap_ : float
+        Relative duality gap reached.
+    n_iter_ : int
+    status_ : str
+        How the solver ended, in a sentence.
+    n_features_in_ : int
+    feature_names_in_ : array of shape (p,), when X has column names
+"""
+
+
+class Lasso(LinearModel):
+    """``1/(2 Σs) Σ s_i (y_i − b − x_iᵀw)² + alpha Σ_j factor_j |w_j|``, as scikit-learn's Lasso.
+
+    Parameters
+    ----------
+    alpha : float, default 1.0
+        Strength of the penalty, at least zero.
+    {common}
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from lambdahat import Lasso
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> int(np.count_nonzero(Lasso(alpha=0.5).fit(X, y).coef_))
+    5
+    """
+
+    def __init__(
+        self,
+        alpha: float = 1.0,
+        *,
+        fit_intercept: bool = True,
+        standardize: bool = False,
+        positive: bool = False,
+        penalty_factors: Any = None,
+        tol: float = 1e-4,
+        max_iter: int = 1000,
+        warm_start: bool = False,
+    ) -> None:
+        self.alpha = alpha
+        self.fit_intercept = fit_intercept
+        self.standardize = standardize
+        self.positive = positive
+        self.penalty_factors = penalty_factors
+        self.tol = tol
+        self.max_iter = max_iter
+        self.warm_start = warm_start
+
+    def _make_penalty(self, n_features: int, total_weight: float) -> Separable:
+        return l1(n_features, check_real(self.alpha, "alpha"), self._factors(n_features), positive=self.positive)
+
+
+class ElasticNet(LinearModel):
+    """``1/(2 Σs) Σ s_i (y_i − b − x_iᵀw)² + alpha (l1_ratio ‖w‖₁ + ½ (1 − l1_ratio) ‖w‖²)``, as scikit-learn's.
+
+    Parameters
+    ----------
+    alpha : float, default 1.0
+        Strength of the penalty, at least zero.
+    l1_ratio : float, default 0.5
+        Share of the ℓ1 norm, in [0, 1].
+    {common}
+    """
+
+    tunable = ("alpha", "l1_ratio")
+
+    def __init__(
+        self,
+        alpha: float = 1.0,
+        *,
+        l1_ratio: float = 0.5,
+        fit_intercept: bool = True,
+        standardize: bool = False,
+        positive: bool = False,
+        penalty_factors: Any = None,
+        tol: float = 1e-4,
+        max_iter: int = 1000,
+        warm_start: bool = False,
+    ) -> None:
+        self.alpha = alpha
+        self.l1_ratio = l1_ratio
+        self.fit_intercept = fit_intercept
+        self.standardize = standardize
+        self.positive = positive
+        self.penalty_factors = penalty_factors
+        self.tol = tol
+        self.max_iter = max_iter
+        self.warm_start = warm_start
+
+    def _make_penalty(self, n_features: int, total_weight: float) -> Separable:
+        alpha, ratio = check_real(self.alpha, "alpha"), check_real(self.l1_ratio, "l1_ratio", high=1.0)
+        factors = self._factors(n_features)
+        return elastic_net(n_features, alpha * ratio, alpha * (1.0 - ratio), factors, positive=self.positive)
+
+    def _tied_penalty(self, n_features: int, total_weight: float) -> Separable:
+        alpha, ratio = check_real(self.alpha, "alpha"), check_real(self.l1_ratio, "l1_ratio", high=1.0)
+        return tied_elastic_net(n_features, alpha, ratio, self._factors(n_features), positive=self.positive)
+
+    def _model(self, names: Sequence[str] | None = None) -> Model:
+        tied = names is not None and tuple(names) == ("alpha",)
+        penalty = self._tied_penalty if tied else self._make_penalty
+        return Model(penalty, bool(self.fit_intercept), bool(self.standardize))
+
+    def _space(self, names: Sequence[str] | None, n_features: int) -> Space:
+        chosen = tuple(check_name(name, self.tunable, "hyperparameter") for name in names or self.tunable)
+        if chosen == ("alpha",):
+            return super()._space(chosen, n_features)
+        if chosen == ("l1_ratio",):
+            alpha = float(self.alpha)
+            return Space(
+                chosen,
+                np.array([True]),
+                lambda values: alpha * np.array([values[0], 1.0 - values[0]]),
+                lambda values, g: alpha * (g[:1] - g[1:]),
+                lambda values: {"l1_ratio": float(values[0])},
+            )
+        return Space(
+            ("alpha", "l1_ratio"),
+            np.array([False, True]),
+            lambda values: values[0] * np.array([values[1], 1.0 - values[1]]),
+            lambda values, g: np.array(
+                [values[1] * g[0] + (1.0 - values[1]) * g[1], values[0] * (g[0] - g[1])]
+            ),
+            lambda values: {"alpha": float(values[0]), "l1_ratio": float(values[1])},
+        )
+
+    def _lines(self, space: Space) -> list[tuple[Vector, Vector]]:
+        if space.names == ("alpha",):
+            return super()._lines(space)
+        if space.names == ("l1_ratio",):
+            return []
+        ratios = np.array([0.95, 0.5, 0.1])
+        return [(np.array([0.0, logit]), np.array([1.0, 0.0])) for logit in np.log(ratios / (1.0 - ratios))]
+
+
+class WeightedLasso(LinearModel):
+    """``1/(2 Σs) Σ s_i (y_i − b − x_iᵀw)² + alpha Σ_j weights_j |w_j|``: one λ per feature.
+
+    Parameters
+    ----------
+    alpha : float, default 1.0
+        Common factor, at least zero; it is not tuned.
+    weights : array of shape (p,), optional
+        One weight a feature, at least zero (0: unpenalised, ``inf``: excluded); ones by default. A search tunes these.
+    {common}
+    """
+
+    tunable = ("weights",)
+
+    def __init__(
+        self,
+        alpha: float = 1.0,
+        *,
+        weights: Any = None,
+        fit_intercept: bool = True,
+        standardize: bool = False,
+        positive: bool = False,
+        tol: float = 1e-4,
+        max_iter: int = 1000,
+        warm_start: bool = False,
+    ) -> None:
+        self.alpha = alpha
+        self.weights = weights
+        self.fit_intercept = fit_intercept
+        self.standardize = standardize
+        self.positive = positive
+        self.tol = tol
+        self.max_iter = max_iter
+        self.warm_start = warm_start
+
+    def _feature_weights(self, n_features: int) -> NDArray[np.float64]:
+        weights = check_factors(self.weights, n_features, "weights")
+        return np.ones(n_features) if weights is None else weights
+
+    def _make_penalty(self, n_features: int, total_weight: float) -> Separable:
+        alpha = check_real(self.alpha, "alpha")
+        weights = self._feature_weights(n_features)
+        excluded = np.isinf(weights)
+        penalty = weighted_l1(np.where(excluded, 1.0, weights), alpha, positive=self.positive)
+        penalty.l1_factors[excluded] = np.inf
+        return penalty
+
+    def _space(self, names: Sequence[str] | None, n_features: int) -> Space:
+        for name in names or ():
+            check_name(name, self.tunable, "hyperparameter")
+        return Space(
+            tuple(f"weights[{j}]" for j in range(n_features)),
+            np.zeros(n_features, dtype=bool),
+            to_params=lambda values: {"weights": values},
+        )
+
+    def _values(self, space: Space, n_features: int) -> Vector:
+        return self._feature_weights(n_features)
+
+    def _lines(self, space: Space) -> list[tuple[Vector, Vector]]:
+        d = len(space.names)
+        return [(np.zeros(d), np.ones(d))]
+
+
+class Ridge(LinearModel):
+    """``Σ s_i (y_i − b − x_iᵀw)² + alpha ‖w‖²``, as scikit-learn's Ridge: its alpha grows with the number of rows.
+
+    Parameters
+    ----------
+    alpha : float, default 1.0
+        Strength of the penalty, at least zero.
+    {common}
+    """
+
+    def __init__(
+        self,
+        alpha: float = 1.0,
+        *,
+        fit_intercept: bool = True,
+        standardize: bool = False,
+        positive: bool = False,
+        penalty_factors: Any = None,
+        tol: float = 1e-8,
+        max_iter: int = 1000,
+        warm_start: bool = False,
+    ) -> None:
+        self.alpha = alpha
+        self.fit_intercept = fit_intercept
+        self.standardize = standardize
+        self.positive = positive
+        self.penalty_factors = penalty_factors
+        self.tol = tol
+        self.max_iter = max_iter
+        self.warm_start = warm_start
+
+    def _make_penalty(self, n_features: int, total_weight: float) -> Separable:
+        alpha = check_real(self.alpha, "alpha")
+        factors = self._factors(n_features)
+        return ridge(n_features, alpha, factors, total_weight=total_weight, positive=self.positive)
+
+
+for _model in (Lasso, ElasticNet, WeightedLasso, Ridge):
+    common = _COMMON
+    if _model is WeightedLasso:  # its weights are its factors
+        start, end = common.index("    penalty_factors"), common.index("    tol :")
+        common = common[:start] + common[end:]
+    if _model is Ridge:
+        common = common.replace("default 1e-4", "default 1e-8")
+    _model.__doc__ = (_model.__doc__ or "").replace("{common}", common.strip("\n").lstrip())

@@ -1,0 +1,59 @@
+"""Folds of a pipeline: its transformers are fitted on the training rows of each fold, so that nothing leaks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.pipeline import Pipeline
+from sklearn.utils import _safe_indexing
+from sklearn.utils.validation import _num_samples
+
+from lambdahat._validation import check_rows, check_sample_weight, check_target
+from lambdahat.criteria import Criterion, CrossValidation, Data, Fold, HeldOut
+from lambdahat.design import as_storage
+from lambdahat.estimators.base import LinearModel
+from lambdahat.problem import Model
+
+
+def split_pipeline(estimator: Any) -> tuple[Pipeline | None, LinearModel]:
+    """The transformers (or None) and the linear model of an estimator."""
+    steps, model = None, estimator
+    if isinstance(estimator, Pipeline):
+        model = estimator.steps[-1][1]
+        steps = estimator[:-1] if len(estimator.steps) > 1 else None
+    if not isinstance(model, LinearModel):
+        raise ValueError(
+            f"GradientSearch cannot differentiate {type(model).__name__}: pass Lasso, ElasticNet, WeightedLasso or Ridge "
+            "of lambdahat, or a pipeline that ends in one"
+        )
+    if isinstance(estimator, Pipeline) and steps is None:
+        steps = Pipeline([("nothing", "passthrough")])
+    return steps, model
+
+
+def pipeline_folds(
+    steps: Pipeline, model: Model, criterion: Criterion, X: Any, y: Any, sample_weight: Any, groups: Any
+) -> list[Fold]:
+    """One inner problem per fold on the data that the fold's own transformers make."""
+    n = _num_samples(X)
+    target, weight = check_target(y, n), check_sample_weight(sample_weight, n)
+    if isinstance(criterion, HeldOut):
+        fitted = clone(steps)
+        Xt, yt, wt = check_rows(fitted.fit_transform(X, target), target, weight)
+        transformed = HeldOut(fitted.transform(criterion.X_val), criterion.y_val, criterion.sample_weight)
+        return transformed.folds(model, Data(as_storage(Xt), yt, wt, Xt))
+    if not isinstance(criterion, CrossValidation):
+        raise ValueError(f"{type(criterion).__name__} does not work around a pipeline: use 'cv' or HeldOut")
+    index = Data(as_storage(np.zeros((n, 1))), target, weight, X, groups)
+    weighted = bool(np.any(weight != weight[0]))
+    folds = []
+    for train, test in criterion.splits(index):
+        fitted = clone(steps)
+        Xt = fitted.fit_transform(_safe_indexing(X, train), target[train])
+        Xt, yt, wt = check_rows(Xt, target[train], weight[train])
+        judge = HeldOut(fitted.transform(_safe_indexing(X, test)), target[test], weight[test])
+        fold = judge.folds(model, Data(as_storage(Xt), yt, wt, Xt))[0]
+        folds.append(Fold(fold.problem, fold.validation, float(weight[test].sum()) if weighted else 1.0))
+    return folds

@@ -1,0 +1,128 @@
+"""Where to search: bounds from the user or from the data, lines for the coarse look, the starting point."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from lambdahat._validation import check_name
+from lambdahat.criteria import Fold
+from lambdahat.estimators.base import LinearModel
+from lambdahat.linear import Vector
+from lambdahat.outer import Region
+from lambdahat.outer.base import Line
+from lambdahat.problem import alpha_max
+from lambdahat.search import Space
+
+Bounds = dict[str, tuple[float, float]]
+
+# Default range of the strength of a penalty below the simplest model, and of the logit of a ratio.
+_RANGE = 1e-5
+_RIDGE_RANGE = 1e-10
+_LOGIT = 9.0
+
+
+def make_region(model: LinearModel, space: Space, folds: list[Fold], bounds: Any, init: Any) -> tuple[Region, Bounds]:
+    """The region of a search, and its bounds by name."""
+    p = folds[0].problem.n_features
+    given = _check_bounds(bounds, model)
+    d = len(space.names)
+    lower, upper = np.full(d, -_LOGIT), np.full(d, _LOGIT)
+    lines = []
+    for origin, direction in model._lines(space):
+        t_low, t_high = _range(space, folds, origin)
+        lines.append((origin, direction, t_low, t_high))
+    if lines:
+        moved = lines[0][1] != 0.0
+        lower[moved], upper[moved] = min(line[2] for line in lines), max(line[3] for line in lines)
+    for k, name in enumerate(space.names):
+        key = name.partition("[")[0]
+        if key in given:
+            ends = np.full(d, np.nan)
+            low, high = given[key]
+            for bound, value in ((lower, low), (upper, high)):
+                ends[:] = value
+                bound[k] = np.clip(space.x(ends)[k], -700.0, 700.0)
+    if lines:
+        first = [
+            Line(origin, direction, max(low, _limit(origin, direction, lower, np.max)), min(high, _limit(origin, direction, upper, np.min)))
+            if not given
+            else Line(origin, direction, _limit(origin, direction, lower, np.max), _limit(origin, direction, upper, np.min))
+            for origin, direction, low, high in lines
+        ]
+    else:
+        first = [Line(np.zeros(d), np.ones(d), float(lower[0]), float(upper[0]))]
+    region = Region(lower, upper, tuple(first), _start(model, space, init, p, lower, upper))
+    low_values, high_values = space.values(lower), space.values(upper)
+    named: Bounds = {}
+    for k, name in enumerate(space.names):
+        named.setdefault(name.partition("[")[0], (float(low_values[k]), float(high_values[k])))
+    return region, named
+
+
+def _limit(origin: Vector, direction: Vector, bound: Vector, pick: Any) -> float:
+    moved = direction != 0.0
+    return float(pick((bound[moved] - origin[moved]) / direction[moved]))
+
+
+def _range(space: Space, folds: list[Fold], origin: Vector) -> tuple[float, float]:
+    """Logarithms of the least and the greatest strength worth a look along a line."""
+    theta = space.theta(space.values(origin))
+    problems = [fold.problem.with_hyperparams(theta) for fold in folds]
+    highest = max(alpha_max(problem) for problem in problems)
+    if highest > 0.0:
+        return float(np.log(highest * _RANGE)), float(np.log(highest))
+    # Without an ℓ1 term: from a penalty as large as the trace of the Hessian, an upper bound of its eigenvalues.
+    trace = 0.0
+    for problem in problems:
+        l2 = problem.penalty.l2
+        used = np.flatnonzero((l2 > 0.0) & np.isfinite(problem.penalty.l1)).astype(np.int32)
+        if problem.normal is not None:
+            curvature = problem.normal.G.diagonal()[used]
+        else:
+            curvature = problem.design.variances(used)
+        trace = max(trace, float(np.sum(curvature / l2[used])))
+    high = np.log(trace) if trace > 0.0 else 0.0
+    return float(high + np.log(_RIDGE_RANGE)), float(high)
+
+
+def _check_bounds(bounds: Any, model: LinearModel) -> Bounds:
+    if bounds is None:
+        return {}
+    if not isinstance(bounds, dict):
+        if len(model.tunable) > 1:
+            raise ValueError(f"bounds must be a dict of name to (low, high) for {', '.join(model.tunable)}")
+        bounds = {model.tunable[0]: bounds}
+    checked = {}
+    for full_name, pair in bounds.items():
+        name = check_name(str(full_name).rpartition("__")[2], model.tunable, "hyperparameter")
+        try:
+            low, high = (float(end) for end in pair)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"bounds of {name} must be a pair (low, high) of numbers, not {pair!r}") from error
+        if not low < high:
+            raise ValueError(f"bounds of {name} are reversed or equal: ({low:g}, {high:g}); pass (low, high) with low < high")
+        if not (low > 0.0 and np.isfinite(high)) or (name == "l1_ratio" and high > 1.0):
+            raise ValueError(f"bounds of {name} are out of range: ({low:g}, {high:g}); they must be positive and finite")
+        checked[name] = (low, high)
+    return checked
+
+
+def _start(model: LinearModel, space: Space, init: Any, p: int, lower: Vector, upper: Vector) -> Vector | None:
+    if isinstance(init, str):
+        if check_name(init, ("auto", "estimator"), "init") == "auto":
+            return None
+        values = model._values(space, p)
+    elif isinstance(init, dict):
+        named = {str(name).rpartition("__")[2]: value for name, value in init.items()}
+        for name in named:
+            check_name(name, model.tunable, "hyperparameter")
+        keys = dict.fromkeys(name.partition("[")[0] for name in space.names)
+        present = type(model)(**{**model.get_params(deep=False), **named})
+        values = present._values(space, p) if keys else np.empty(0)
+    else:
+        values = np.broadcast_to(np.asarray(init, dtype=np.float64), (len(space.names),))
+    if not np.all(np.isfinite(values)) or np.any(values <= 0.0):
+        raise ValueError("init must be positive and finite: hyperparameters are searched by their logarithms")
+    return np.clip(space.x(np.array(values)), lower, upper)

@@ -1,0 +1,48 @@
+"""Implicit differentiation on the support: the whole method, and nothing in it knows a model.
+
+Bertrand et al., *Implicit differentiation for fast hyperparameter selection in non-smooth convex learning*, JMLR 2022,
+Theorem 9 and Section 4.2: at a solution, with S the generalised support,
+
+    (∇²F_SS + ∇²g_SS) ∂w_S/∂θ = −∂_θ∇g(w_S; θ),
+
+and ``∂w/∂θ`` vanishes off S. The system is symmetric, so one solve against the criterion's gradient serves all θ.
+"""
+
+import numpy as np
+
+from lambdahat.linear import Vector
+from lambdahat.problem import Problem
+
+
+def implicit(
+    problem: Problem, w: Vector, criterion_gradient: Vector, *, rtol: float, guess: Vector | None = None
+) -> tuple[Vector, Vector]:
+    """Gradient of a criterion ``C(w(θ))`` with respect to θ.
+
+    Parameters
+    ----------
+    problem : Problem
+    w : array of shape (p,)
+        The solution of the problem.
+    criterion_gradient : array of shape (|S|,)
+        ``∂C/∂w`` on the generalised support of ``w``.
+    rtol : float
+        Accuracy of the linear system, relative to the largest entry of its right-hand side (where it is solved by
+        conjugate gradients; a Cholesky factor is exact).
+    guess : array of shape (p,), optional
+        A solution ``v`` at a nearby θ.
+
+    Returns
+    -------
+    gradient : array of shape (d,)
+    v : array of shape (p,)
+        The solution of the linear system, to be handed back as ``guess``. Where the columns of the support are linearly
+        dependent it is the minimum-norm one, and so the gradient is that of the minimum-norm Jacobian.
+    """
+    support = problem.penalty.generalized_support(w)
+    v = np.zeros(w.size)
+    if support.size:
+        atol = rtol * float(np.abs(criterion_gradient).max())
+        start = None if guess is None else guess[support]
+        v[support] = problem.solve_support(support, criterion_gradient, atol=atol, guess=start)
+    return -problem.penalty.hyperparam_vjp(support, w[support], v[support]), v

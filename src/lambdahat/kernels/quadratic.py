@@ -1,0 +1,125 @@
+"""Loops on a quadratic given by its Gram matrix, the duality gap, and the exact search along a segment.
+
+The problem throughout is ``½‖y − Xw‖²_s + Σ_j l1_j |w_j| + ½ l2_j w_j²``, with ``w ≥ 0`` when ``positive``;
+``h = Xᵀ s∘(y − Xw)`` is minus the gradient of the data term, ``yy = ‖y‖²_s``, ``yr = yᵀ s∘r``, ``rr = ‖r‖²_s``.
+"""
+
+import numpy as np
+from numba import njit
+
+
+@njit(cache=True, nogil=True)
+def bounds(h, w, l1, l2, positive, yr, rr):
+    """Primal value and a dual value (a lower bound of the optimum).
+
+    Two dual points are tried, and the better one counts. The first treats ``½ l2_j w_j²`` as extra rows of the data
+    (residual ``−√l2_j w_j``) and shrinks the residual until ``|h_j − l2_j w_j| ≤ l1_j``; the second shrinks only for
+    columns with ``l2_j = 0`` and pays ``(|h_j| − l1_j)₊² / (2 l2_j)`` for the others, the conjugate of the elastic net.
+    Unpenalised columns (``l1_j = l2_j = 0``) are taken to satisfy ``h_j = 0``; the caller accounts for them.
+    """
+    l1_term = 0.0
+    l2_term = 0.0
+    shrink_rows = 1e300
+    shrink_free = 1e300
+    rows_possible = True
+    for j in range(h.shape[0]):
+        if w[j] != 0.0:
+            l1_term += l1[j] * abs(w[j])
+            l2_term += l2[j] * w[j] * w[j]
+        correlation = h[j] if positive else abs(h[j])
+        if l1[j] > 0.0:
+            if correlation * shrink_free > l1[j] and l2[j] == 0.0:
+                shrink_free = l1[j] / correlation
+            residual = h[j] - l2[j] * w[j] if positive else abs(h[j] - l2[j] * w[j])
+            if residual * shrink_rows > l1[j]:
+                shrink_rows = l1[j] / residual
+        elif l2[j] > 0.0:
+            rows_possible = False
+    primal = 0.5 * rr + l1_term + 0.5 * l2_term
+    dual = -1e300
+    if rows_possible:
+        norm = rr + l2_term
+        a = min(shrink_rows, yr / norm) if norm > 0.0 else 0.0
+        dual = a * yr - 0.5 * a * a * norm
+    a = min(shrink_free, 1.0)
+    conjugate = 0.0
+    for j in range(h.shape[0]):
+        if l2[j] > 0.0:
+            excess = a * (h[j] if positive else abs(h[j])) - l1[j]
+            if excess > 0.0:
+                conjugate += 0.5 * excess * excess / l2[j]
+    return primal, max(dual, a * yr - 0.5 * a * a * rr - conjugate)
+
+
+@njit(cache=True, nogil=True)
+def descend(G, c, yy, l1, l2, positive, w, h, max_sweeps, gap_target):
+    """Coordinate descent with the Gram matrix ``G``, until the gap is at most ``gap_target``; ``w``, ``h`` change in place.
+
+    Returns the gap (``max_sweeps`` sweeps may not reach the target) and the number of sweeps done.
+    """
+    p = w.shape[0]
+    best_dual = -1e300
+    gap = 1e300
+    for sweep in range(max_sweeps + 1):
+        cw = 0.0
+        hw = 0.0
+        for j in range(p):
+            cw += c[j] * w[j]
+            hw += h[j] * w[j]
+        yr = yy - cw
+        primal, dual = bounds(h, w, l1, l2, positive, yr, max(yr - hw, 0.0))
+        best_dual = max(best_dual, dual)
+        gap = primal - best_dual
+        for j in range(p):
+            if l1[j] == 0.0 and l2[j] == 0.0 and G[j, j] > 0.0:
+                if not (positive and w[j] == 0.0 and h[j] < 0.0):
+                    gap += 0.5 * h[j] * h[j] / G[j, j]
+        if gap <= gap_target or sweep == max_sweeps:
+            return gap, sweep
+        for j in range(p):
+            curvature = G[j, j]
+            if curvature <= 0.0:
+                continue
+            old = w[j]
+            z = old * curvature + h[j]
+            if z > l1[j]:
+                new = (z - l1[j]) / (curvature + l2[j])
+            elif z < -l1[j] and not positive:
+                new = (z + l1[j]) / (curvature + l2[j])
+            else:
+                new = 0.0
+            step = new - old
+            if step != 0.0:
+                w[j] = new
+                row = G[j]
+                for k in range(p):
+                    h[k] -= step * row[k]
+    return gap, max_sweeps
+
+
+@njit(cache=True, nogil=True)
+def segment(w, d, l1, slope, curvature):
+    """Minimiser over ``t ≥ 0`` of ``slope·t + ½ curvature·t² + Σ_j l1_j |w_j + t d_j|``, ``w_j ≠ 0`` where ``l1_j > 0``.
+
+    The function is piecewise quadratic with breakpoints where a coefficient crosses zero. Returns ``t`` and the index
+    of the coefficient that is exactly zero there (−1 when there is none).
+    """
+    crossing = np.empty(w.shape[0])
+    n_crossings = 0
+    derivative = slope
+    for j in range(w.shape[0]):
+        crossing[j] = np.inf
+        if l1[j] > 0.0:
+            derivative += l1[j] * d[j] * np.sign(w[j])
+            if w[j] * d[j] < 0.0:
+                crossing[j] = -w[j] / d[j]
+                n_crossings += 1
+    order = np.argsort(crossing)
+    for k in range(n_crossings):
+        j = order[k]
+        if derivative + curvature * crossing[j] >= 0.0:
+            break
+        derivative += 2.0 * l1[j] * abs(d[j])
+        if derivative + curvature * crossing[j] >= 0.0:
+            return crossing[j], j
+    return (-derivative / curvature if curvature > 0.0 else 0.0), -1

@@ -1,0 +1,146 @@
+"""One hyperparameter: a coarse look over the whole range, then safeguarded steps in the best basin.
+
+Values and derivatives at the points visited define a piecewise cubic (Hermite) model of the criterion. The search
+evaluates where the model promises the lowest value, in whatever interval that is, and ends when no interval promises an
+improvement that counts. Near a minimum that is a safeguarded secant iteration on the derivative, with a bracket; far
+from it, it is what keeps a first shallow minimum from ending the search.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from lambdahat.outer.base import Line, Objective, Region
+
+
+@dataclass(frozen=True)
+class Scalar:
+    """Search along the region's first line.
+
+    Parameters
+    ----------
+    ratio : float, default 3
+        Factor between neighbours of the coarse look.
+    most_steps : int, default 40
+        Bound on the number of refinements.
+    """
+
+    ratio: float = 3.0
+    most_steps: int = 40
+
+    def minimize(self, objective: Objective, region: Region, *, tol: float) -> str:
+        line = region.lines[0]
+        scan = _Scan(objective, line)
+        if region.start is None:
+            self.look(scan, line)
+        else:
+            self.descend(scan, line, float((region.start - line.origin) @ line.direction))
+        return self.refine(scan, tol)
+
+    def look(self, scan: _Scan, line: Line) -> None:
+        """Evaluate from the simple end towards the complex one, until nothing better is to be expected."""
+        step = np.log(self.ratio)
+        t = line.t_high
+        scan.evaluate(t, scan.objective.coarse_tol)
+        while t > line.t_low:
+            t = max(t - self._step(scan, step), line.t_low)
+            scan.evaluate(t, scan.objective.coarse_tol)
+            if scan.has_risen():
+                return
+
+    def _step(self, scan: _Scan, step: float) -> float:
+        """Shorter steps where the derivative flattens: never far beyond where its secant vanishes."""
+        if len(scan.t) < 3:
+            return step
+        t0, t1, g0, g1 = scan.t[1], scan.t[0], scan.slope[1], scan.slope[0]
+        if g1 > 0.0 and g0 > g1 and scan.value[0] == min(scan.value):
+            return float(np.clip(1.1 * g1 * (t0 - t1) / (g0 - g1), 0.25 * step, step))
+        return step
+
+    def descend(self, scan: _Scan, line: Line, t: float) -> None:
+        """From a given point, step downhill with growing steps until the derivative changes sign."""
+        t = float(np.clip(t, line.t_low, line.t_high))
+        slope = scan.evaluate(t, scan.objective.coarse_tol)
+        step = -np.sign(slope) * np.log(self.ratio) / 2.0
+        while slope * step < 0.0:
+            following = float(np.clip(t + step, line.t_low, line.t_high))
+            if following == t:
+                return
+            t, step = following, 2.0 * step
+            slope = scan.evaluate(t, scan.objective.coarse_tol)
+
+    def refine(self, scan: _Scan, tol: float) -> str:
+        """Evaluate where the model promises most, until it promises nothing that counts."""
+        for _ in range(self.most_steps):
+            t, promised, width = scan.most_promising()
+            best = min(scan.value)
+            if t is None or best - promised <= tol * abs(best):
+                return scan.ending(tol)
+            scan.evaluate(t, min(scan.objective.coarse_tol, 0.03 * width**2))
+        return f"stopped after {self.most_steps} refinements"
+
+
+class _Scan:
+    """The points visited along a line, sorted by ``t``."""
+
+    def __init__(self, objective: Objective, line: Line) -> None:
+        self.objective, self.line = objective, line
+        self.t: list[float] = []
+        self.value: list[float] = []
+        self.slope: list[float] = []
+
+    def evaluate(self, t: float, tol: float) -> float:
+        point = self.objective(self.line.at(t), tol)
+        slope = float(point.gradient @ self.line.direction)
+        k = int(np.searchsorted(self.t, t))
+        self.t.insert(k, t)
+        self.value.insert(k, point.value)
+        self.slope.insert(k, slope)
+        return slope
+
+    def has_risen(self) -> bool:
+        """Whether the two latest (leftmost) points lie clearly above the best, and rising, so that going on is hopeless."""
+        best = int(np.argmin(self.value))
+        drop = self.value[-1] - self.value[best]
+        margin = max(0.02 * drop, 0.001 * abs(self.value[best]))
+        enough = 2 if drop > 0.1 * abs(self.value[-1]) else 4
+        return best >= enough and all(value > self.value[best] + margin for value in self.value[:enough])
+
+    def most_promising(self) -> tuple[float | None, float, float]:
+        """Where the model is lowest inside an interval: the place, the value, the distance to the nearest point visited."""
+        found: tuple[float | None, float, float] = (None, np.inf, 0.0)
+        for k in range(len(self.t) - 1):
+            t, value = _hermite_minimum(self.t[k : k + 2], self.value[k : k + 2], self.slope[k : k + 2])
+            if t is not None and value < found[1]:
+                found = (t, value, min(t - self.t[k], self.t[k + 1] - t))
+        return found
+
+    def ending(self, tol: float) -> str:
+        best = int(np.argmin(self.value))
+        if best == 0 and self.slope[0] > 0.0:
+            return "the optimum lies on the lower bound"
+        if best == len(self.t) - 1 and self.slope[-1] <= 0.0:
+            return "the optimum lies on the upper bound: the simplest model is the best"
+        return f"converged: no point promises a relative improvement above {tol:.0e}"
+
+
+def _hermite_minimum(
+    t: list[float], value: list[float], slope: list[float]
+) -> tuple[float | None, float]:
+    """Interior minimum of the cubic through two points with the given slopes, kept off the ends by 2 % of the interval."""
+    width = t[1] - t[0]
+    if width <= 1e-10:
+        return None, np.inf
+    a, b = value
+    da, db = slope[0] * width, slope[1] * width
+    grid = np.linspace(0.02, 0.98, 49)
+    cubic = a + grid * (da + grid * (3.0 * (b - a) - 2.0 * da - db + grid * (2.0 * (a - b) + da + db)))
+    k = int(np.argmin(cubic))
+    if 0 < k < grid.size - 1:
+        left, middle, right = cubic[k - 1 : k + 2]
+        bend = left - 2.0 * middle + right
+        shift = 0.5 * (left - right) / bend if bend > 0.0 else 0.0
+        return t[0] + width * float(grid[k] + shift * (grid[1] - grid[0])), float(middle - 0.25 * (left - right) * shift)
+    return t[0] + width * float(grid[k]), float(cubic[k])

@@ -1,0 +1,140 @@
+"""The Lasso, elastic net, weighted Lasso and ridge: one penalty, whose strengths are linear in its hyperparameters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lambdahat.linear import Vector
+
+Index = NDArray[np.intp]
+
+
+@dataclass(frozen=True, eq=False)
+class Separable:
+    """``g(w) = Σ_j l1_j |w_j| + ½ l2_j w_j²``, plus ``w ≥ 0`` when ``positive``.
+
+    The strengths are ``l1_j = l1_factors_j θ[l1_index_j]`` and ``l2_j = l2_factors_j θ[l2_index_j]``: one λ for all
+    features, one for each, one for each kind of penalty or one for each group differ in the index only. A factor of
+    zero leaves a feature unpenalised, an infinite one excludes it.
+    """
+
+    theta: Vector
+    l1_factors: Vector
+    l1_index: Index
+    l2_factors: Vector
+    l2_index: Index
+    positive: bool = False
+
+    @property
+    def hyperparams(self) -> Vector:
+        return self.theta
+
+    def with_hyperparams(self, theta: Vector) -> Separable:
+        return replace(self, theta=theta)
+
+    def rescaled(self, scales: Vector) -> Separable:
+        return replace(self, l1_factors=self.l1_factors * scales, l2_factors=self.l2_factors * scales**2)
+
+    @property
+    def l1(self) -> Vector:
+        """Strength of ``|w_j|``, shape (p,)."""
+        return _strength(self.l1_factors, self.theta[self.l1_index])
+
+    @property
+    def l2(self) -> Vector:
+        """Strength of ``½ w_j²``, shape (p,)."""
+        return _strength(self.l2_factors, self.theta[self.l2_index])
+
+    def value(self, w: Vector) -> float:
+        if self.positive and np.any(w < 0.0):
+            return np.inf
+        used = w != 0.0
+        return float(self.l1[used] @ np.abs(w[used]) + 0.5 * self.l2[used] @ w[used] ** 2)
+
+    def prox(self, w: Vector, step: float) -> Vector:
+        shrunk = np.maximum(np.abs(w) - step * self.l1, 0.0) / (1.0 + step * self.l2)
+        return np.where(w > 0.0, shrunk, 0.0 if self.positive else -shrunk)
+
+    def subdiff_distance(self, w: Vector, gradient: Vector) -> Vector:
+        l1 = self.l1
+        slope = gradient + self.l2 * w
+        at_zero = np.maximum((-slope if self.positive else np.abs(slope)) - l1, 0.0)
+        excluded = np.isinf(l1)
+        elsewhere = np.abs(slope + np.where(excluded, 0.0, l1) * np.sign(w))
+        return np.where(w == 0.0, at_zero, elsewhere)
+
+    def generalized_support(self, w: Vector) -> NDArray[np.int32]:
+        smooth = w != 0.0
+        if not self.positive:
+            smooth |= self.l1 == 0.0
+        return np.flatnonzero(smooth).astype(np.int32)
+
+    def curvature(self, support: NDArray[np.int32]) -> Vector:
+        return self.l2[support]
+
+    def hyperparam_vjp(self, support: NDArray[np.int32], w_S: Vector, v: Vector) -> Vector:
+        d = self.theta.size
+        by_l1 = np.bincount(self.l1_index[support], self.l1_factors[support] * np.sign(w_S) * v, minlength=d)
+        by_l2 = np.bincount(self.l2_index[support], self.l2_factors[support] * w_S * v, minlength=d)
+        return by_l1 + by_l2
+
+
+def _strength(factors: Vector, theta: Vector) -> Vector:
+    """``factors·theta``, where an infinite factor stays infinite at θ = 0."""
+    return np.where(np.isinf(factors), np.inf, np.where(np.isinf(factors), 0.0, factors) * theta)
+
+
+def _factors(p: int, penalty_factors: Vector | None) -> Vector:
+    return np.ones(p) if penalty_factors is None else np.asarray(penalty_factors, dtype=np.float64)
+
+
+def l1(p: int, alpha: float, penalty_factors: Vector | None = None, *, positive: bool = False) -> Separable:
+    """``alpha Σ_j factor_j |w_j|``; θ = (alpha,)."""
+    zero = np.zeros(p, dtype=np.intp)
+    return Separable(np.array([alpha]), _factors(p, penalty_factors), zero, np.zeros(p), zero, positive)
+
+
+def weighted_l1(weights: Vector, alpha: float = 1.0, *, positive: bool = False) -> Separable:
+    """``alpha Σ_j weights_j |w_j|``; θ = weights, one hyperparameter a feature."""
+    p = weights.size
+    each = np.arange(p, dtype=np.intp)
+    return Separable(np.asarray(weights, dtype=np.float64), np.full(p, alpha), each, np.zeros(p), each, positive)
+
+
+def elastic_net(
+    p: int, l1: float, l2: float, penalty_factors: Vector | None = None, *, positive: bool = False
+) -> Separable:
+    """``Σ_j factor_j (l1 |w_j| + ½ l2 w_j²)``; θ = (l1, l2)."""
+    zero = np.zeros(p, dtype=np.intp)
+    factors = _factors(p, penalty_factors)
+    finite = np.where(np.isinf(factors), 0.0, factors)
+    return Separable(np.array([l1, l2]), factors, zero, finite, zero + 1, positive)
+
+
+def tied_elastic_net(
+    p: int, alpha: float, l1_ratio: float, penalty_factors: Vector | None = None, *, positive: bool = False
+) -> Separable:
+    """``alpha Σ_j factor_j (l1_ratio |w_j| + ½ (1 − l1_ratio) w_j²)``; θ = (alpha,)."""
+    zero = np.zeros(p, dtype=np.intp)
+    factors = _factors(p, penalty_factors)
+    finite = np.where(np.isinf(factors), 0.0, factors)
+    strength = l1_ratio * finite
+    strength[np.isinf(factors)] = np.inf
+    return Separable(np.array([alpha]), strength, zero, (1.0 - l1_ratio) * finite, zero, positive)
+
+
+def ridge(
+    p: int, alpha: float, penalty_factors: Vector | None = None, *, total_weight: float = 1.0, positive: bool = False
+) -> Separable:
+    """``½ (alpha / total_weight) Σ_j factor_j w_j²``; θ = (alpha,). scikit-learn's ridge has ``total_weight = n``.
+
+    An infinite factor excludes a feature by an infinite ``l1`` strength.
+    """
+    zero = np.zeros(p, dtype=np.intp)
+    factors = _factors(p, penalty_factors)
+    excluded = np.where(np.isinf(factors), np.inf, 0.0)
+    finite = np.where(np.isinf(factors), 0.0, factors)
+    return Separable(np.array([alpha]), excluded, zero, finite / total_weight, zero, positive)

@@ -1,0 +1,161 @@
+"""`Problem`, one inner problem, and `Solution`, what a solver returns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lambdahat.datafits import Datafit, Quadratic
+from lambdahat.design import Design, NormalEquations, Storage
+from lambdahat.linear import Vector
+from lambdahat.penalties import Separable
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """``min_w F(X̃w) + g(w; θ)`` over centred columns; the intercept is implied.
+
+    Attributes
+    ----------
+    design : Design
+        The rows with their weights.
+    y : array of shape (n,)
+        The target, minus its weighted mean when there is an intercept.
+    y_mean : float
+        That mean, or zero.
+    penalty : Separable
+        In the units of X (already rescaled when columns are standardised).
+    datafit : Datafit
+        The loss.
+    normal : NormalEquations, optional
+        Where given, the problem is solved from these and X is not touched.
+    """
+
+    design: Design
+    y: Vector
+    y_mean: float
+    penalty: Separable
+    datafit: Datafit = Quadratic()
+    normal: NormalEquations | None = None
+
+    def with_hyperparams(self, theta: Vector) -> Problem:
+        return replace(self, penalty=self.penalty.with_hyperparams(theta))
+
+    @property
+    def n_features(self) -> int:
+        return self.design.shape[1]
+
+    @cached_property
+    def null_value(self) -> float:
+        """``½‖y‖²_s``, the objective at ``w = 0``: the unit of the relative duality gap."""
+        if self.normal is not None:
+            return 0.5 * self.normal.yy
+        return 0.5 * float((self.design.weights * self.y) @ self.y)
+
+    def solve_support(
+        self, support: NDArray[np.int32], b: Vector, *, atol: float, guess: Vector | None = None
+    ) -> Vector:
+        """Solve ``(∇²F_SS + ∇²g_SS) v = b`` on a support; minimum norm when singular."""
+        ridge = self.penalty.curvature(support)
+        if self.normal is not None:
+            return self.normal.solve_support(support, ridge, b)
+        return self.design.solve_support(support, ridge, b, atol=atol, guess=guess)
+
+    def correlation_after(self, support: NDArray[np.int32], w_S: Vector) -> Vector:
+        """``X̃ᵀS(y − X̃_S w_S)``."""
+        if self.normal is not None:
+            return self.normal.c - self.normal.G[:, support] @ w_S
+        residual = self.y - self.design.product(support, w_S)
+        return self.design.gradient(self.design.weights * residual)
+
+    def correlation(self) -> Vector:
+        """``X̃ᵀSy``, minus the gradient of the loss at zero."""
+        if self.normal is not None:
+            return self.normal.c
+        return self.design.gradient(self.design.weights * self.y)
+
+
+@dataclass(frozen=True, eq=False)
+class Solution:
+    """Coefficients and how they were reached.
+
+    Attributes
+    ----------
+    w : array of shape (p,)
+        In the units of X.
+    intercept : float
+    gap : float
+        Duality gap over ``½‖y‖²_s``.
+    n_iter : int
+        Rounds of the solver: each looks at all columns once.
+    converged : bool
+    message : str
+        A sentence.
+    workspace : object
+        What the solver can use again from here (a Gram matrix of the working set); it holds no result.
+    """
+
+    w: Vector
+    intercept: float
+    gap: float
+    n_iter: int
+    converged: bool
+    message: str
+    workspace: Any = None
+
+    @cached_property
+    def support(self) -> NDArray[np.int32]:
+        """Column numbers of the non-zero coefficients."""
+        return np.flatnonzero(self.w).astype(np.int32)
+
+
+def alpha_max(problem: Problem) -> float:
+    """The smallest multiplier of the penalty's ℓ1 strengths at which every penalised coefficient is zero.
+
+    Exact also with unpenalised columns, which are fitted first (by least squares, or ridge where they have an ℓ2 term).
+    Excluded columns do not count. Zero when no column has an ℓ1 term.
+    """
+    penalty = problem.penalty
+    strengths = penalty.l1
+    penalised = (strengths > 0.0) & np.isfinite(strengths)
+    if not penalised.any():
+        return 0.0
+    h = problem.correlation()
+    free = np.flatnonzero(strengths == 0.0).astype(np.int32)
+    if free.size:
+        v = problem.solve_support(free, h[free], atol=1e-13 * float(np.abs(h[free]).max()))
+        h = problem.correlation_after(free, v)
+    size = h if penalty.positive else np.abs(h)
+    return float(np.max(size[penalised] / strengths[penalised], initial=0.0))
+
+
+@dataclass(frozen=True)
+class Model:
+    """What makes inner problems out of data: everything but the data.
+
+    ``penalty(n_features, total_weight)`` is in the units of the (standardised) columns.
+    """
+
+    penalty: Callable[[int, float], Separable]
+    fit_intercept: bool = True
+    standardize: bool = False
+    datafit: Datafit = Quadratic()
+
+    def problems(self, storage: Storage, y: Vector, sample_weights: list[Vector]) -> list[Problem]:
+        """One problem per weighting of the same rows."""
+        designs = Design.create_many(
+            storage, sample_weights, center=self.fit_intercept, standardize=self.standardize
+        )
+        return [self.problem(design, y) for design in designs]
+
+    def problem(self, design: Design, y: Vector, normal: NormalEquations | None = None) -> Problem:
+        y_mean = float(design.weights @ y) if self.fit_intercept else 0.0
+        penalty = self.penalty(design.shape[1], design.total_weight)
+        if self.standardize:
+            penalty = penalty.rescaled(design.scales)
+        return Problem(design, y - y_mean, y_mean, penalty, self.datafit, normal)

@@ -1,0 +1,320 @@
+"""The loop that joins criterion, hypergradient and outer optimiser: tolerances, warm starts, folds in threads, the trace."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import ThreadpoolController
+
+from lambdahat.criteria import Fold
+from lambdahat.hypergradient import implicit
+from lambdahat.linear import Vector
+from lambdahat.outer import OuterOptimizer, Point, Region, Stop
+from lambdahat.problem import Solution
+from lambdahat.solvers import solve
+
+
+@dataclass(frozen=True)
+class Space:
+    """Hyperparameters as the user names them (``values``), as optimisers see them (``x``) and as the penalty takes them (θ).
+
+    Each value is searched over by its logarithm, or by its logit where ``logit`` is set. ``theta`` maps values to θ and
+    ``theta_vjp(values, g)`` pulls a gradient with respect to θ back to the values.
+    """
+
+    names: tuple[str, ...]
+    logit: NDArray[np.bool_]
+    theta: Callable[[Vector], Vector] = lambda values: values
+    theta_vjp: Callable[[Vector, Vector], Vector] = lambda _, g: g
+    to_params: Callable[[Vector], dict[str, Any]] = lambda values: {"alpha": float(values[0])}
+
+    def values(self, x: Vector) -> Vector:
+        out = np.exp(x)
+        return np.where(self.logit, out / (1.0 + out), out)
+
+    def x(self, values: Vector) -> Vector:
+        with np.errstate(divide="ignore"):
+            return np.log(values) - np.where(self.logit, np.log1p(-np.where(self.logit, values, 0.0)), 0.0)
+
+    def slope(self, values: Vector) -> Vector:
+        """``∂values/∂x``."""
+        return np.where(self.logit, values * (1.0 - values), values)
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """One evaluation of the criterion.
+
+    Attributes
+    ----------
+    index : int
+    hyperparams : dict
+        The estimator's parameters.
+    value : float
+        The criterion.
+    gradient : array of shape (d,)
+        With respect to the hyperparameters.
+    support_size : float
+        Mean number of non-zero coefficients over the folds.
+    inner_tol : float
+        Relative duality gap asked of the inner problems.
+    seconds : float
+        Since the search began.
+    """
+
+    index: int
+    hyperparams: dict[str, Any]
+    value: float
+    gradient: Vector
+    support_size: float
+    inner_tol: float
+    seconds: float
+
+
+@dataclass(frozen=True, eq=False)
+class Trace:
+    """All evaluations of a search, in order.
+
+    Attributes
+    ----------
+    hyperparam_names : tuple of str, length d
+    hyperparams : array of shape (n_evals, d)
+    values : array of shape (n_evals,)
+    gradients : array of shape (n_evals, d)
+        With respect to ``hyperparams``.
+    support_sizes : array of shape (n_evals,)
+        Mean over the folds.
+    inner_tols : array of shape (n_evals,)
+        Relative duality gap asked of the inner problems.
+    seconds : array of shape (n_evals,)
+        Since the search began.
+    """
+
+    hyperparam_names: tuple[str, ...]
+    hyperparams: NDArray[np.float64]
+    values: Vector
+    gradients: NDArray[np.float64]
+    support_sizes: Vector
+    inner_tols: Vector
+    seconds: Vector
+
+    def to_frame(self) -> Any:
+        """A pandas data frame, one row an evaluation (at most 20 hyperparameters are spelled out)."""
+        import pandas as pd
+
+        d = len(self.hyperparam_names)
+        spelled = {name: self.hyperparams[:, k] for k, name in enumerate(self.hyperparam_names) if d <= 20}
+        slopes = {f"d_{name}": self.gradients[:, k] for k, name in enumerate(self.hyperparam_names) if d <= 20}
+        rest = {
+            "value": self.values,
+            "support_size": self.support_sizes,
+            "inner_tol": self.inner_tols,
+            "seconds": self.seconds,
+        }
+        return pd.DataFrame({**spelled, **rest, **slopes})
+
+
+@dataclass(frozen=True, eq=False)
+class _Visited:
+    """An evaluation with what it takes to start from it again."""
+
+    x: Vector
+    point: Point
+    fold_values: Vector
+    solutions: list[_Packed]
+    tol: float
+    support_size: float
+    seconds: float
+
+
+@dataclass(frozen=True, eq=False)
+class _Packed:
+    """A solution without its zeros."""
+
+    support: NDArray[np.int32]
+    w: Vector
+    gap: float
+    v: Vector
+
+
+class CriterionObjective:
+    """The criterion as a function of ``x``, with everything kept warm between evaluations.
+
+    Parameters
+    ----------
+    folds : list of Fold
+    space : Space
+    n_threads : int
+        Folds solved at a time. Each fold's arithmetic is the same whatever it is.
+    max_evals : int
+        Bound on the number of evaluations; :class:`Stop` is raised beyond.
+    max_iter : int
+        Bound on the rounds of an inner solver.
+    callback : callable, optional
+        Called with every :class:`Evaluation`; a true answer ends the search.
+    """
+
+    def __init__(
+        self, folds: list[Fold], space: Space, *, n_threads: int = 1, max_evals: int = 100, max_iter: int = 1000,
+        callback: Callable[[Evaluation], Any] | None = None,
+    ) -> None:  # fmt: skip
+        self.folds, self.space = folds, space
+        self.n_threads, self.max_evals, self.max_iter, self.callback = n_threads, max_evals, max_iter, callback
+        weights = np.array([fold.weight for fold in folds])
+        self.weights = weights / weights.sum()
+        # From normal equations a solve is cheap and done well; on the columns a loose gap ranks hyperparameters as well.
+        self.coarse_tol = 1e-5 if folds[0].problem.normal is not None else 1e-2
+        self.visited: list[_Visited] = []
+        self.inexact = 0
+        self._workspaces: list[Any] = [None] * len(folds)
+        self._pool: ThreadPoolExecutor | None = None
+        self._began = time.perf_counter()
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Threads for the folds; BLAS keeps to one thread meanwhile, so that ``n_threads`` changes no bit of the result."""
+        several = len(self.folds) > 1
+        with _one_blas_thread() if several else nullcontext():
+            if several and self.n_threads > 1:
+                self._pool = ThreadPoolExecutor(min(self.n_threads, len(self.folds)))
+            try:
+                yield
+            finally:
+                if self._pool is not None:
+                    self._pool.shutdown(wait=True, cancel_futures=True)
+                    self._pool = None
+
+    def __call__(self, x: Vector, tol: float) -> Point:
+        if len(self.visited) >= self.max_evals:
+            raise Stop(f"stopped after max_evals={self.max_evals} evaluations")
+        x = np.array(x, dtype=np.float64)
+        values = self.space.values(x)
+        theta = self.space.theta(values)
+        nearest = self._nearest(x)
+        tasks = [(k, theta, tol, None if nearest is None else nearest.solutions[k]) for k in range(len(self.folds))]
+        results = list((self._pool.map if self._pool else map)(self._evaluate_fold, tasks))
+        fold_values = np.array([result[0] for result in results])
+        value = float(self.weights @ fold_values)
+        gradient_theta = np.zeros(theta.size)
+        for weight, result in zip(self.weights, results, strict=True):
+            gradient_theta += weight * result[1]
+        gradient = self.space.theta_vjp(values, gradient_theta)
+        point = Point(x, value, gradient * self.space.slope(values))
+        packed = [result[2] for result in results]
+        size = float(np.mean([solution.support.size for solution in packed]))
+        seconds = time.perf_counter() - self._began
+        self.visited.append(_Visited(x, point, fold_values, packed, tol, size, seconds))
+        if self.callback is not None and self.callback(self.evaluation(len(self.visited) - 1)):
+            raise Stop("stopped by the callback")
+        return point
+
+    def _evaluate_fold(self, task: tuple[int, Vector, float, _Packed | None]) -> tuple[float, Vector, _Packed]:
+        k, theta, tol, warm = task
+        fold = self.folds[k]
+        problem = fold.problem.with_hyperparams(theta)
+        start = None if warm is None else _unpack(warm, problem.n_features, self._workspaces[k])
+        solution = solve(problem, tol=tol, max_iter=self.max_iter, start=start)
+        self.inexact += not solution.converged
+        self._workspaces[k] = solution.workspace
+        value, gradient, v = fold_hypergradient(fold, problem, solution, tol, None if warm is None else warm)
+        support = solution.support
+        return value, gradient, _Packed(support, solution.w[support], solution.gap, v)
+
+    def _nearest(self, x: Vector) -> _Visited | None:
+        """The evaluation to start from: the nearest one, where a sparser one (larger λ) may be twice as far."""
+        if not self.visited:
+            return None
+        return min(
+            self.visited, key=lambda seen: float(np.sum(np.maximum(seen.x - x, 0.0) + 2.0 * np.maximum(x - seen.x, 0.0)))
+        )
+
+    @property
+    def best_index(self) -> int:
+        values = np.array([seen.point.value for seen in self.visited])
+        return int(np.argmin(np.where(np.isnan(values), np.inf, values)))
+
+    def solution(self, index: int, fold: int) -> Solution:
+        """Coefficients of a fold at an evaluation."""
+        return _unpack(self.visited[index].solutions[fold], self.folds[fold].problem.n_features, self._workspaces[fold])
+
+    def evaluation(self, index: int) -> Evaluation:
+        seen = self.visited[index]
+        values = self.space.values(seen.x)
+        slope = self.space.slope(values)
+        gradient = np.divide(seen.point.gradient, slope, out=np.zeros_like(slope), where=slope > 0.0)
+        return Evaluation(
+            index, self.space.to_params(values), seen.point.value, gradient, seen.support_size, seen.tol, seen.seconds
+        )
+
+    def trace(self) -> Trace:
+        evaluations = [self.evaluation(index) for index in range(len(self.visited))]
+        d = len(self.space.names)
+        trace = Trace(
+            self.space.names,
+            np.array([self.space.values(seen.x) for seen in self.visited]).reshape(-1, d),
+            np.array([evaluation.value for evaluation in evaluations]),
+            np.array([evaluation.gradient for evaluation in evaluations]).reshape(-1, d),
+            np.array([evaluation.support_size for evaluation in evaluations]),
+            np.array([evaluation.inner_tol for evaluation in evaluations]),
+            np.array([evaluation.seconds for evaluation in evaluations]),
+        )
+        for array in (trace.hyperparams, trace.values, trace.gradients, trace.support_sizes, trace.inner_tols, trace.seconds):
+            array.flags.writeable = False
+        return trace
+
+
+def fold_hypergradient(
+    fold: Fold, problem: Any, solution: Solution, tol: float, warm: _Packed | None = None
+) -> tuple[float, Vector, Vector]:
+    """Validation error of a fold at a solution, its gradient with respect to θ, and the adjoint on the support."""
+    support = problem.penalty.generalized_support(solution.w)
+    value, criterion_gradient = fold.validation.error(support, solution.w[support])
+    guess = None
+    if warm is not None:
+        guess = np.zeros(problem.n_features)
+        guess[warm.support] = warm.v
+    gradient, v = implicit(problem, solution.w, criterion_gradient, rtol=min(1e-2, 10.0 * tol), guess=guess)
+    return value, gradient, v[solution.support]
+
+
+def _unpack(packed: _Packed, p: int, workspace: Any) -> Solution:
+    w = np.zeros(p)
+    w[packed.support] = packed.w
+    return Solution(w, 0.0, packed.gap, 0, True, "", workspace)
+
+
+_controller: ThreadpoolController | None = None
+
+
+def _one_blas_thread() -> Any:
+    global _controller
+    if _controller is None:  # looking for the libraries takes milliseconds: once a process
+        _controller = ThreadpoolController()
+    return _controller.limit(limits=1, user_api="blas")
+
+
+def run(objective: CriterionObjective, optimizer: OuterOptimizer, region: Region, *, tol: float) -> str:
+    """Run an optimiser to its end, whatever the end is; returns the sentence that says how it ended.
+
+    An interruption (Ctrl-C) ends the search but loses nothing, unless there is nothing yet to keep.
+    """
+    with objective.running():
+        try:
+            message = optimizer.minimize(objective, region, tol=tol)
+        except Stop as stop:
+            message = str(stop)
+        except KeyboardInterrupt:
+            if not objective.visited:
+                raise
+            message = "interrupted: the best point so far is kept"
+    return f"{message} ({len(objective.visited)} evaluations)"
+
+
+__all__ = ["CriterionObjective", "Evaluation", "Space", "Trace", "fold_hypergradient", "replace", "run"]

@@ -1,0 +1,5 @@
+"""Solvers of one inner problem."""
+
+from lambdahat.solvers.working_set import solve
+
+__all__ = ["solve"]

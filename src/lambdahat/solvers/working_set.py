@@ -1,0 +1,174 @@
+"""The solver: working sets, a few sweeps of coordinate descent on them, Newton on the support, the gap on all columns.
+
+Coordinate descent finds the support and is slow only at the end; Newton's step on the support is exact at the end and
+useless at the start. So each round does a few sweeps and, once the support has nearly settled, one damped Newton step:
+the damping (relative to the diagonal, as Levenberg and Marquardt) falls with success, and keeps conjugate gradients
+short and signs in place while the support is still wrong.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from lambdahat.design import Columns, QuadraticForm
+from lambdahat.design.forms import GramForm
+from lambdahat.kernels import quadratic
+from lambdahat.linear import Vector
+from lambdahat.problem import Problem, Solution
+from lambdahat.solvers.newton import newton_step
+from lambdahat.solvers.smooth import is_smooth, solve_smooth
+
+SMALLEST_WORKING_SET = 100
+_SWEEPS, _MOST_SWEEPS = 5, 20
+_SETTLED = 0.1  # Newton is worth its price when less than this share of the support changed in the last sweeps
+_INNER_ROUNDS = 20
+_LEAST_DAMPING = 1e-10
+
+
+class _Descent:
+    """Sweeps and Newton steps on forms, with what is learnt on the way: the damping and the number of sweeps."""
+
+    def __init__(self, damping: float) -> None:
+        self.damping = damping
+        self.n_sweeps = _SWEEPS
+
+    def round(self, form: QuadraticForm, gap_target: float, atol: float) -> float:
+        """One round; returns the gap of the restricted problem before the Newton step, if the form knows it."""
+        before = form.w != 0.0
+        n_sweeps = self.n_sweeps
+        if form.self_contained:  # small Gram matrices: a Newton step costs more than many sweeps
+            n_sweeps = max(n_sweeps, min(100, 1000 // max(1, form.w.size)))
+        gap = form.sweep(n_sweeps, gap_target)
+        if gap <= gap_target:
+            return gap
+        after = form.w != 0.0
+        if np.count_nonzero(before != after) > _SETTLED * max(1, np.count_nonzero(after)):
+            return gap
+        if newton_step(form, self.damping, atol):
+            self.damping = 0.1 * self.damping if self.damping > _LEAST_DAMPING else _LEAST_DAMPING
+            self.n_sweeps = max(_SWEEPS, self.n_sweeps // 2)
+        else:
+            self.damping = 3.0 * max(self.damping, 1e-6)
+            self.n_sweeps = min(_MOST_SWEEPS, 2 * self.n_sweeps)
+        return gap
+
+
+def solve(problem: Problem, *, tol: float, max_iter: int = 1000, start: Solution | None = None) -> Solution:
+    """Minimise the problem until the relative duality gap is at most ``tol``.
+
+    Parameters
+    ----------
+    problem : Problem
+    tol : float
+        Bound on ``(P − D) / (½‖y‖²_s)``.
+    max_iter : int
+        Rounds, each of which looks at all columns once.
+    start : Solution, optional
+        Warm start: its coefficients and its workspace.
+    """
+    p = problem.n_features
+    w = np.zeros(p) if start is None else start.w.copy()
+    unit = problem.null_value
+    if unit == 0.0:
+        return _solution(problem, np.zeros(p), 0.0, 0, tol)
+    if problem.normal is not None:
+        w, gap, n_iter = _solve_normal(problem, w, tol * unit, max_iter)
+        return _solution(problem, w, gap / unit, n_iter, tol)
+    if is_smooth(problem.penalty):
+        w, gap, n_iter = solve_smooth(problem, w, tol * unit, max_iter)
+        return _solution(problem, w, gap / unit, n_iter, tol)
+    w, gap, n_iter, workspace = _solve_columns(problem, w, tol * unit, max_iter, None if start is None else start.workspace)
+    return _solution(problem, w, gap / unit, n_iter, tol, workspace)
+
+
+def _solve_normal(problem: Problem, w: Vector, gap_target: float, max_iter: int) -> tuple[Vector, float, int]:
+    normal, penalty = problem.normal, problem.penalty
+    assert normal is not None
+    l1, l2 = penalty.l1, penalty.l2
+    w[np.isinf(l1)] = 0.0
+    form = GramForm(normal.G, normal.c, normal.yy, w, l1, l2, penalty.positive)
+    descent = _Descent(_LEAST_DAMPING if is_smooth(penalty) else 1e-3)
+    best = np.inf
+    for iteration in range(1, max_iter + 1):
+        gap = descent.round(form, gap_target, 0.0)
+        best = min(best, gap)
+        if gap <= gap_target:
+            return form.w, gap, iteration
+        if iteration % 10 == 0:
+            form.h = normal.c - normal.G @ form.w  # shed rounding errors
+    return form.w, best, max_iter
+
+
+def _solve_columns(
+    problem: Problem, w: Vector, gap_target: float, max_iter: int, workspace: QuadraticForm | None
+) -> tuple[Vector, float, int, QuadraticForm | None]:
+    design, penalty, y = problem.design, problem.penalty, problem.y
+    l1, l2, positive = penalty.l1, penalty.l2, penalty.positive
+    w[np.isinf(l1)] = 0.0
+    free = np.flatnonzero((l1 == 0.0) & (l2 == 0.0)).astype(np.int32)
+    atol = 0.3 * gap_target / problem.null_value * float(np.min(l1[l1 > 0.0], initial=np.inf))
+    q = _weighted_residual(problem, w)
+    descent = _Descent(1e-3 if w.any() else 0.1)
+    best_dual, best_gap = -np.inf, np.inf
+    form = workspace
+    columns = workspace.gathered.columns if isinstance(workspace, GramForm) and workspace.gathered else _NO_COLUMNS
+    for iteration in range(max_iter):
+        h = design.gradient(q)
+        primal, dual = quadratic.bounds(h, w, l1, l2, positive, float(y @ q), design.squared_norm(q))
+        best_dual = max(best_dual, dual)
+        gap = primal - best_dual + _free_gap(problem, free, h, w)
+        best_gap = min(best_gap, gap)
+        if gap <= gap_target:
+            return w, gap, iteration, form if isinstance(form, GramForm) else None
+        kept = columns if isinstance(form, GramForm) else np.flatnonzero(w).astype(np.int32)
+        columns = _working_set(penalty.subdiff_distance(w, -h), kept, max(SMALLEST_WORKING_SET, 2 * np.count_nonzero(w)))
+        form = design.form(columns, y, q, w[columns], l1[columns], l2[columns], positive, form)
+        inner_target = max(0.3 * gap_target, 0.05 * gap)
+        for _ in range(_INNER_ROUNDS if form.self_contained else 1):
+            if descent.round(form, inner_target, atol) <= inner_target:
+                break
+        w[columns] = form.w
+        q = form.weighted_residual()
+    return w, best_gap, max_iter, None
+
+
+_NO_COLUMNS = np.empty(0, dtype=np.int32)
+
+
+def _working_set(violation: Vector, kept: Columns, size: int) -> Columns:
+    """The columns kept, first and in their order, and those that violate their optimality conditions the most."""
+    violation[kept] = 0.0
+    new = np.flatnonzero(violation > 0.0)
+    room = max(size - kept.size, SMALLEST_WORKING_SET // 2)
+    if new.size > room:
+        new = np.sort(new[np.argpartition(-violation[new], room)[:room]])
+    return np.concatenate([kept, new.astype(np.int32)])
+
+
+def _weighted_residual(problem: Problem, w: Vector) -> Vector:
+    """``q = s∘(y − X̃w)``."""
+    design, support = problem.design, np.flatnonzero(w).astype(np.int32)
+    return design.weights * (problem.y - design.product(support, w[support]))
+
+
+def _free_gap(problem: Problem, free: Columns, h: Vector, w: Vector) -> float:
+    """What is still to gain on unpenalised columns, ``½ h_Uᵀ H_UU⁻¹ h_U``: there no scaling makes a dual point feasible."""
+    if problem.penalty.positive:
+        free = free[(w[free] > 0.0) | (h[free] > 0.0)]
+    if free.size == 0 or not h[free].any():
+        return 0.0
+    v = problem.solve_support(free, h[free], atol=1e-3 * float(np.abs(h[free]).max()))
+    return 0.5 * float(h[free] @ v)
+
+
+def _solution(
+    problem: Problem, w: Vector, gap: float, n_iter: int, tol: float, workspace: QuadraticForm | None = None
+) -> Solution:
+    used = np.flatnonzero(w)
+    intercept = problem.y_mean - float(problem.design.means[used] @ w[used])
+    converged = gap <= tol
+    if converged:
+        message = f"converged: relative duality gap {max(gap, 0.0):.1e} after {n_iter} rounds"
+    else:
+        message = f"stopped after {n_iter} rounds with a relative duality gap of {gap:.1e}, above tol={tol:.1e}"
+    return Solution(w, intercept, max(gap, 0.0), n_iter, converged, message, workspace)
