@@ -94,7 +94,13 @@ def check_rows(
 ) -> tuple[Any, Vector, Vector]:
     """Validate a data set outside an estimator; X is not copied when it is float32 or float64 already."""
     check_numeric_frame(X, names[0])
-    X = check_array(X, accept_sparse=("csc", "csr", "coo"), dtype=[np.float64, np.float32], input_name=names[0], accept_large_sparse=True)
+    X = check_array(
+        X,
+        accept_sparse=("csc", "csr", "coo"),
+        dtype=[np.float64, np.float32],
+        input_name=names[0],
+        accept_large_sparse=True,
+    )
     check_size(X, names[0])
     y = check_target(y, X.shape[0], names[1], names[0])
     check_consistent_length(X, y)

@@ -148,9 +148,7 @@ class Model:
 
     def problems(self, storage: Storage, y: Vector, sample_weights: list[Vector]) -> list[Problem]:
         """One problem per weighting of the same rows."""
-        designs = Design.create_many(
-            storage, sample_weights, center=self.fit_intercept, standardize=self.standardize
-        )
+        designs = Design.create_many(storage, sample_weights, center=self.fit_intercept, standardize=self.standardize)
         return [self.problem(design, y) for design in designs]
 
     def problem(self, design: Design, y: Vector, normal: NormalEquations | None = None) -> Problem:

@@ -232,7 +232,8 @@ class CriterionObjective:
         if not self.visited:
             return None
         return min(
-            self.visited, key=lambda seen: float(np.sum(np.maximum(seen.x - x, 0.0) + 2.0 * np.maximum(x - seen.x, 0.0)))
+            self.visited,
+            key=lambda seen: float(np.sum(np.maximum(seen.x - x, 0.0) + 2.0 * np.maximum(x - seen.x, 0.0))),
         )
 
     @property
@@ -265,7 +266,14 @@ class CriterionObjective:
             np.array([evaluation.inner_tol for evaluation in evaluations]),
             np.array([evaluation.seconds for evaluation in evaluations]),
         )
-        for array in (trace.hyperparams, trace.values, trace.gradients, trace.support_sizes, trace.inner_tols, trace.seconds):
+        for array in (
+            trace.hyperparams,
+            trace.values,
+            trace.gradients,
+            trace.support_sizes,
+            trace.inner_tols,
+            trace.seconds,
+        ):
             array.flags.writeable = False
         return trace
 

@@ -156,7 +156,9 @@ def as_storage(X: Any) -> Storage:
             X.sum_duplicates()
         limit = np.iinfo(np.int32).max
         if X.nnz > limit or X.shape[0] > limit:
-            raise ValueError(f"X stores {X.nnz} values; sparse matrices of more than {limit} values are not supported, split X")
+            raise ValueError(
+                f"X stores {X.nnz} values; sparse matrices of more than {limit} values are not supported, split X"
+            )
         return SparseStorage(
             _read_only(X.data),
             _read_only(X.indices.astype(np.int32, copy=False)),

@@ -69,7 +69,9 @@ class LinearModel(RegressorMixin, BaseEstimator):
 
     def _values(self, space: Space, n_features: int) -> Vector:
         """The present hyperparameters, as values of the space."""
-        return np.concatenate([np.atleast_1d(np.asarray(getattr(self, name), dtype=np.float64)) for name in space.names])
+        return np.concatenate(
+            [np.atleast_1d(np.asarray(getattr(self, name), dtype=np.float64)) for name in space.names]
+        )
 
     def _model(self, names: Sequence[str] | None = None) -> Model:
         return Model(self._make_penalty, bool(self.fit_intercept), bool(self.standardize))

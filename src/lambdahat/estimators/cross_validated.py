@@ -25,8 +25,12 @@ class _CrossValidated(LinearModel):
     def _estimator(self) -> LinearModel:
         raise NotImplementedError
 
-    def _search(self, X: Any, y: Any, sample_weight: Any, groups: Any, estimator: LinearModel, **kwargs: Any) -> GradientSearch:
-        search = GradientSearch(estimator, cv=5 if self.cv is None else self.cv, n_jobs=self.n_jobs, verbose=self.verbose, **kwargs)
+    def _search(
+        self, X: Any, y: Any, sample_weight: Any, groups: Any, estimator: LinearModel, **kwargs: Any
+    ) -> GradientSearch:
+        search = GradientSearch(
+            estimator, cv=5 if self.cv is None else self.cv, n_jobs=self.n_jobs, verbose=self.verbose, **kwargs
+        )
         return search.fit(X, y, sample_weight=sample_weight, groups=groups)
 
     def _adopt(self, search: GradientSearch) -> Self:

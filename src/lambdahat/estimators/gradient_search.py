@@ -179,7 +179,9 @@ class GradientSearch(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
         if name == "auto":
             name = "scalar" if d == 1 else "lbfgs"
         if name == "scalar" and d > 1:
-            raise ValueError(f"optimizer='scalar' tunes one hyperparameter, not {d}: use 'lbfgs' or choose one in hyperparams")
+            raise ValueError(
+                f"optimizer='scalar' tunes one hyperparameter, not {d}: use 'lbfgs' or choose one in hyperparams"
+            )
         return OPTIMIZERS[name]()
 
     def _report(self, evaluation: Evaluation) -> bool:
@@ -216,7 +218,7 @@ class GradientSearch(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
                 self.n_features_in_ = best.n_features_in_
         else:
             # A fold's solution is near that of all rows; for separate validation arrays it is the same problem.
-            best._fit(data, objective.solution(self.best_index_, 0))
+            best._fit(data, replace(objective.solution(self.best_index_, 0), workspace=None))
             best.n_features_in_ = self.n_features_in_
             if hasattr(self, "feature_names_in_"):
                 best.feature_names_in_ = self.feature_names_in_
@@ -263,7 +265,9 @@ def as_criterion(criterion: Any, cv: Any = 5) -> Criterion:
         check_name(criterion, ("cv",), "criterion")
         return CrossValidation(cv)
     if not hasattr(criterion, "folds"):
-        raise ValueError(f"criterion={criterion!r} is neither a name nor a criterion object: pass 'cv' or HeldOut(X_val, y_val)")
+        raise ValueError(
+            f"criterion={criterion!r} is neither a name nor a criterion object: pass 'cv' or HeldOut(X_val, y_val)"
+        )
     chosen: Criterion = criterion
     return chosen
 

@@ -52,6 +52,7 @@ class Lasso(LinearModel):
     alpha : float, default 1.0
         Strength of the penalty, at least zero.
     {common}
+
     Examples
     --------
     >>> from sklearn.datasets import load_diabetes
@@ -154,9 +155,7 @@ class ElasticNet(LinearModel):
             ("alpha", "l1_ratio"),
             np.array([False, True]),
             lambda values: values[0] * np.array([values[1], 1.0 - values[1]]),
-            lambda values, g: np.array(
-                [values[1] * g[0] + (1.0 - values[1]) * g[1], values[0] * (g[0] - g[1])]
-            ),
+            lambda values, g: np.array([values[1] * g[0] + (1.0 - values[1]) * g[1], values[0] * (g[0] - g[1])]),
             lambda values: {"alpha": float(values[0]), "l1_ratio": float(values[1])},
         )
 

@@ -46,9 +46,16 @@ def make_region(model: LinearModel, space: Space, folds: list[Fold], bounds: Any
                 bound[k] = np.clip(space.x(ends)[k], -700.0, 700.0)
     if lines:
         first = [
-            Line(origin, direction, max(low, _limit(origin, direction, lower, np.max)), min(high, _limit(origin, direction, upper, np.min)))
+            Line(
+                origin,
+                direction,
+                max(low, _limit(origin, direction, lower, np.max)),
+                min(high, _limit(origin, direction, upper, np.min)),
+            )
             if not given
-            else Line(origin, direction, _limit(origin, direction, lower, np.max), _limit(origin, direction, upper, np.min))
+            else Line(
+                origin, direction, _limit(origin, direction, lower, np.max), _limit(origin, direction, upper, np.min)
+            )
             for origin, direction, low, high in lines
         ]
     else:
@@ -102,9 +109,13 @@ def _check_bounds(bounds: Any, model: LinearModel) -> Bounds:
         except (TypeError, ValueError) as error:
             raise ValueError(f"bounds of {name} must be a pair (low, high) of numbers, not {pair!r}") from error
         if not low < high:
-            raise ValueError(f"bounds of {name} are reversed or equal: ({low:g}, {high:g}); pass (low, high) with low < high")
+            raise ValueError(
+                f"bounds of {name} are reversed or equal: ({low:g}, {high:g}); pass (low, high) with low < high"
+            )
         if not (low > 0.0 and np.isfinite(high)) or (name == "l1_ratio" and high > 1.0):
-            raise ValueError(f"bounds of {name} are out of range: ({low:g}, {high:g}); they must be positive and finite")
+            raise ValueError(
+                f"bounds of {name} are out of range: ({low:g}, {high:g}); they must be positive and finite"
+            )
         checked[name] = (low, high)
     return checked
 

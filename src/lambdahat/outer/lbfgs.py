@@ -39,7 +39,9 @@ class LBFGS:
             options={"maxiter": self.max_iter, "ftol": tol, "gtol": 0.1 * tol, "maxls": 10},
         )
         on_bound = np.any((result.x <= region.lower) | (result.x >= region.upper))
-        ending = "some hyperparameters lie on their bounds" if on_bound else "all hyperparameters lie inside their bounds"
+        ending = (
+            "some hyperparameters lie on their bounds" if on_bound else "all hyperparameters lie inside their bounds"
+        )
         if result.success:
             return f"converged: L-BFGS found no relative improvement above {tol:.0e}; {ending}"
         return f"L-BFGS ended early ({str(result.message).strip().lower()}); {ending}"

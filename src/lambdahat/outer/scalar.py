@@ -126,9 +126,7 @@ class _Scan:
         return f"converged: no point promises a relative improvement above {tol:.0e}"
 
 
-def _hermite_minimum(
-    t: list[float], value: list[float], slope: list[float]
-) -> tuple[float | None, float]:
+def _hermite_minimum(t: list[float], value: list[float], slope: list[float]) -> tuple[float | None, float]:
     """Interior minimum of the cubic through two points with the given slopes, kept off the ends by 2 % of the interval."""
     width = t[1] - t[0]
     if width <= 1e-10:
@@ -142,5 +140,7 @@ def _hermite_minimum(
         left, middle, right = cubic[k - 1 : k + 2]
         bend = left - 2.0 * middle + right
         shift = 0.5 * (left - right) / bend if bend > 0.0 else 0.0
-        return t[0] + width * float(grid[k] + shift * (grid[1] - grid[0])), float(middle - 0.25 * (left - right) * shift)
+        return t[0] + width * float(grid[k] + shift * (grid[1] - grid[0])), float(
+            middle - 0.25 * (left - right) * shift
+        )
     return t[0] + width * float(grid[k]), float(cubic[k])

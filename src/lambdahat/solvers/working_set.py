@@ -77,7 +77,9 @@ def solve(problem: Problem, *, tol: float, max_iter: int = 1000, start: Solution
     if is_smooth(problem.penalty):
         w, gap, n_iter = solve_smooth(problem, w, tol * unit, max_iter)
         return _solution(problem, w, gap / unit, n_iter, tol)
-    w, gap, n_iter, workspace = _solve_columns(problem, w, tol * unit, max_iter, None if start is None else start.workspace)
+    w, gap, n_iter, workspace = _solve_columns(
+        problem, w, tol * unit, max_iter, None if start is None else start.workspace
+    )
     return _solution(problem, w, gap / unit, n_iter, tol, workspace)
 
 
@@ -121,7 +123,9 @@ def _solve_columns(
         if gap <= gap_target:
             return w, gap, iteration, form if isinstance(form, GramForm) else None
         kept = columns if isinstance(form, GramForm) else np.flatnonzero(w).astype(np.int32)
-        columns = _working_set(penalty.subdiff_distance(w, -h), kept, max(SMALLEST_WORKING_SET, 2 * np.count_nonzero(w)))
+        columns = _working_set(
+            penalty.subdiff_distance(w, -h), kept, max(SMALLEST_WORKING_SET, 2 * np.count_nonzero(w))
+        )
         form = design.form(columns, y, q, w[columns], l1[columns], l2[columns], positive, form)
         inner_target = max(0.3 * gap_target, 0.05 * gap)
         for _ in range(_INNER_ROUNDS if form.self_contained else 1):

@@ -1,0 +1,94 @@
+"""Pictures of a search, drawn on axes that the caller may give. They need the ``plots`` extra."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Array = NDArray[np.float64]
+
+GRID_COLOUR = "0.65"
+STEP_COLOUR = "#0b6fb8"
+BEST_COLOUR = "#d1495b"
+
+
+def plot_criterion(search: Any, ax: Any = None, grid: tuple[ArrayLike, ArrayLike] | None = None) -> Any:
+    """Draw the criterion over λ, with the steps of a gradient search on it and the derivative at each.
+
+    A search over one hyperparameter is drawn over that hyperparameter, on a log scale; every step carries a
+    short tangent, the hypergradient. A search over several is drawn over its evaluations, with the best value
+    so far.
+
+    Parameters
+    ----------
+    search : GradientSearch
+        A fitted search.
+    ax : matplotlib Axes, optional
+        Where to draw; by default on a new figure.
+    grid : pair of array-like, optional
+        ``(alphas, values)`` of a grid search on the same splits, drawn for comparison. Only for one
+        hyperparameter.
+
+    Returns
+    -------
+    matplotlib Axes
+        The axes drawn on.
+    """
+    axes = _new_axes() if ax is None else ax
+    trace = search.trace_
+    if trace.hyperparams.shape[1] == 1:
+        _draw_over_one(axes, trace, grid)
+    else:
+        if grid is not None:
+            raise ValueError("grid must be None for a search over several hyperparameters: it is drawn over one λ.")
+        _draw_over_evaluations(axes, trace)
+    n_folds = len(search.fold_criteria_)
+    kind = f"{n_folds}-fold cross-validation" if n_folds > 1 else "held-out data"
+    axes.set_ylabel(f"mean squared error, {kind}")
+    axes.legend(frameon=False)
+    axes.spines[["top", "right"]].set_visible(False)
+    return axes
+
+
+def _new_axes() -> Any:
+    import matplotlib.pyplot as plt
+
+    return plt.subplots(figsize=(6.0, 4.0), layout="constrained")[1]
+
+
+def _draw_over_one(axes: Any, trace: Any, grid: tuple[ArrayLike, ArrayLike] | None) -> None:
+    x, values = trace.hyperparams[:, 0], trace.values
+    axes.set_xscale("log")
+    if grid is not None:
+        alphas, heights = (np.asarray(array, dtype=float) for array in grid)
+        label = f"grid, {alphas.size} points"
+        axes.plot(alphas, heights, "-o", color=GRID_COLOUR, markersize=2.2, linewidth=0.8, label=label, zorder=1)
+    label = f"gradient search, {x.size} evaluations"
+    axes.scatter(x, values, s=30, color=STEP_COLOUR, edgecolor="white", linewidth=0.8, label=label, zorder=3)
+    _draw_tangents(axes, x, values, x * trace.gradients[:, 0])
+    best = int(np.argmin(values))
+    label = f"chosen, λ = {x[best]:.3g}"
+    axes.scatter(x[best], values[best], s=150, marker="*", color=BEST_COLOUR, edgecolor="white", label=label, zorder=4)
+    axes.set_xlabel(f"λ ({trace.hyperparam_names[0]}, log scale)")
+
+
+def _draw_tangents(axes: Any, x: Array, values: Array, slopes: Array) -> None:
+    """Segments of one length on the screen, their slopes per unit of log λ."""
+    (left, right), (bottom, top) = np.log(axes.get_xlim()), axes.get_ylim()
+    half = 0.06 * (right - left) / np.hypot(1.0, slopes * (right - left) / (top - bottom))
+    segments = [
+        [(position * np.exp(-step), value - slope * step), (position * np.exp(step), value + slope * step)]
+        for position, value, slope, step in zip(x, values, slopes, half, strict=True)
+    ]
+    from matplotlib.collections import LineCollection
+
+    label = "its hypergradients (slopes)"
+    axes.add_collection(LineCollection(segments, colors=STEP_COLOUR, linewidths=1.6, label=label, zorder=2))
+
+
+def _draw_over_evaluations(axes: Any, trace: Any) -> None:
+    evaluations = np.arange(1, trace.values.size + 1)
+    label = f"gradient search, {trace.hyperparams.shape[1]} hyperparameters"
+    axes.plot(evaluations, trace.values, "o", color=STEP_COLOUR, markersize=5, label=label)
+    axes.step(evaluations, np.minimum.accumulate(trace.values), where="post", color=BEST_COLOUR, label="best so far")
+    axes.set_xlabel("evaluation")
