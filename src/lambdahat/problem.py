@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -40,7 +40,7 @@ class Problem:
     y: Vector
     y_mean: float
     penalty: Separable
-    datafit: Datafit = Quadratic()
+    datafit: Datafit = field(default_factory=Quadratic)
     normal: NormalEquations | None = None
 
     def with_hyperparams(self, theta: Vector) -> Problem:
@@ -144,7 +144,7 @@ class Model:
     penalty: Callable[[int, float], Separable]
     fit_intercept: bool = True
     standardize: bool = False
-    datafit: Datafit = Quadratic()
+    datafit: Datafit = field(default_factory=Quadratic)
 
     def problems(self, storage: Storage, y: Vector, sample_weights: list[Vector]) -> list[Problem]:
         """One problem per weighting of the same rows."""

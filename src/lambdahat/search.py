@@ -1,4 +1,4 @@
-"""The loop that joins criterion, hypergradient and outer optimiser: tolerances, warm starts, folds in threads, the trace."""
+"""The loop that joins criterion, hypergradient and outer optimiser: warm starts, folds in threads, the trace."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from lambdahat.solvers import solve
 
 @dataclass(frozen=True)
 class Space:
-    """Hyperparameters as the user names them (``values``), as optimisers see them (``x``) and as the penalty takes them (θ).
+    """Hyperparameters as users name them (``values``), as optimisers see them (``x``), as the penalty takes them (θ).
 
     Each value is searched over by its logarithm, or by its logit where ``logit`` is set. ``theta`` maps values to θ and
     ``theta_vjp(values, g)`` pulls a gradient with respect to θ back to the values.
@@ -169,7 +169,7 @@ class CriterionObjective:
         self.n_threads, self.max_evals, self.max_iter, self.callback = n_threads, max_evals, max_iter, callback
         weights = np.array([fold.weight for fold in folds])
         self.weights = weights / weights.sum()
-        # From normal equations a solve is cheap and done well; on the columns a loose gap ranks hyperparameters as well.
+        # From normal equations a solve is cheap and done well; on the columns a loose gap ranks as well.
         self.coarse_tol = 1e-5 if folds[0].problem.normal is not None else 1e-2
         self.visited: list[_Visited] = []
         self.inexact = 0
@@ -179,7 +179,7 @@ class CriterionObjective:
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Threads for the folds; BLAS keeps to one thread meanwhile, so that ``n_threads`` changes no bit of the result."""
+        """Threads for the folds; BLAS keeps to one thread meanwhile, so that ``n_threads`` changes no bit."""
         several = len(self.folds) > 1
         with _one_blas_thread() if several else nullcontext():
             if several and self.n_threads > 1:

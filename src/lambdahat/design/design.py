@@ -99,7 +99,7 @@ class Design:
 
     def gradient_columns(self, columns: Columns, q: Vector) -> Vector:
         """``X̃ᵀq`` for some columns."""
-        return self.storage.rmatvec_columns(columns, q) - self.means[columns] * q.sum()
+        return self.storage.rmatvec_columns(columns, q) - self.means[columns] * float(q.sum())
 
     def product(self, columns: Columns, v: Vector) -> Vector:
         """``X̃[:, columns] v``, for all rows, those of weight zero too."""
@@ -115,7 +115,7 @@ class Design:
         return self.variances(np.arange(self.shape[1], dtype=np.int32))
 
     def gather(self, columns: Columns) -> Matrix:
-        """``(√s X̃[:, columns])ᵀ`` over the rows of positive weight, as a new C-ordered array; constant columns become 0."""
+        """``(√s X̃[:, columns])ᵀ`` over the rows of positive weight, in C order; constant columns become 0."""
         A = self.storage.gather(columns, self.rows, self.root_weights, self.means[columns])
         norms = np.einsum("ij,ij->i", A, A)
         A[norms <= 1e-28 * self.means[columns] ** 2] = 0.0

@@ -2,7 +2,7 @@
 
 Three shapes of the same object: by the Gram matrix of the columns (small working sets of a dense X), by gathered dense
 columns (large ones), by the sparse columns where they lie. ``w`` is the working set's coefficients and is updated in
-place; ``h = X̃ᵀ s∘r`` is minus the gradient of the data term. ``subset`` arguments number columns *within* the working set.
+place; ``h = X̃ᵀ s∘r`` is minus the gradient of the data term. ``subset`` numbers columns *within* the working set.
 """
 
 from __future__ import annotations
@@ -155,7 +155,7 @@ class DenseForm:
 
 
 class SparseForm:
-    """By the sparse columns where they lie and the weighted residual ``q = s∘r``, which is shared and updated in place."""
+    """By the sparse columns where they lie and the weighted residual ``q = s∘r``, updated in place."""
 
     self_contained = False
 
@@ -179,7 +179,7 @@ class SparseForm:
         return np.inf
 
     def gradient(self, subset: Subset) -> Vector:
-        return self.storage.rmatvec_columns(self.columns[subset], self.q) - self.means[subset] * self.q.sum()
+        return self.storage.rmatvec_columns(self.columns[subset], self.q) - self.means[subset] * float(self.q.sum())
 
     def _product(self, columns: Columns, means: Vector, d: Vector) -> Vector:
         """``s∘X̃d``."""

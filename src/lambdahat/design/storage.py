@@ -1,4 +1,4 @@
-"""X as it lies in memory, dense or CSC, and the passes over it. Nothing here knows weights' meaning, centring or scaling.
+"""X as it lies in memory, dense or CSC, and the passes over it. Nothing here centres or scales.
 
 Both classes answer to the same calls; ``columns`` is always an int32 array of column numbers.
 """
@@ -148,7 +148,7 @@ Storage = DenseStorage | SparseStorage
 
 
 def as_storage(X: Any) -> Storage:
-    """Door for X: a validated array or scipy sparse matrix of float32 or float64 becomes a storage, copied only if it must be."""
+    """Door for a validated array or sparse matrix of float32 or float64, copied only if it must be."""
     if scipy.sparse.issparse(X):
         X = X.tocsc()
         if not X.has_canonical_format:
@@ -171,7 +171,7 @@ def as_storage(X: Any) -> Storage:
 
 
 def _read_only(array: NDArray[Any]) -> NDArray[Any]:
-    """A read-only view: numba types read-only arrays differently, so all that enters a kernel as data is made so once."""
+    """A read-only view: numba gives read-only arrays a type of their own, so the door decides once."""
     view = array.view()
     view.flags.writeable = False
     return view

@@ -43,7 +43,7 @@ def validated(estimator: BaseEstimator, X: Any, y: Any, sample_weight: Any = Non
 
 
 class LinearModel(RegressorMixin, BaseEstimator):
-    """Base of the linear models: a subclass has parameters, a penalty, and the space its hyperparameters are searched in."""
+    """Base of the linear models: a subclass has parameters, a penalty, and a space for its hyperparameters."""
 
     fit_intercept: bool
     standardize: bool

@@ -167,7 +167,7 @@ def path(
     X : array, sparse matrix or frame of shape (n, p)
     y : array of shape (n,)
     alphas : array, optional
-        Values of ``alpha``; by default ``n_alphas`` from the largest useful one down to ``eps`` times it, evenly in log.
+        Values of ``alpha``; by default ``n_alphas`` from the largest useful one down to ``eps`` times it.
     n_alphas : int, default 100
     eps : float, default 1e-3
     X_val, y_val : arrays, optional

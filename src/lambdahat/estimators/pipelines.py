@@ -25,8 +25,8 @@ def split_pipeline(estimator: Any) -> tuple[Pipeline | None, LinearModel]:
         steps = estimator[:-1] if len(estimator.steps) > 1 else None
     if not isinstance(model, LinearModel):
         raise ValueError(
-            f"GradientSearch cannot differentiate {type(model).__name__}: pass Lasso, ElasticNet, WeightedLasso or Ridge "
-            "of lambdahat, or a pipeline that ends in one"
+            f"GradientSearch cannot differentiate {type(model).__name__}: pass Lasso, ElasticNet, WeightedLasso or "
+            "Ridge of lambdahat, or a pipeline that ends in one"
         )
     if isinstance(estimator, Pipeline) and steps is None:
         steps = Pipeline([("nothing", "passthrough")])

@@ -85,10 +85,8 @@ def _range(space: Space, folds: list[Fold], origin: Vector) -> tuple[float, floa
     for problem in problems:
         l2 = problem.penalty.l2
         used = np.flatnonzero((l2 > 0.0) & np.isfinite(problem.penalty.l1)).astype(np.int32)
-        if problem.normal is not None:
-            curvature = problem.normal.G.diagonal()[used]
-        else:
-            curvature = problem.design.variances(used)
+        normal = problem.normal
+        curvature = problem.design.variances(used) if normal is None else normal.G.diagonal()[used]
         trace = max(trace, float(np.sum(curvature / l2[used])))
     high = np.log(trace) if trace > 0.0 else 0.0
     return float(high + np.log(_RIDGE_RANGE)), float(high)

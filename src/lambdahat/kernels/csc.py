@@ -112,7 +112,7 @@ def sweep(data, indices, indptr, columns, weights, means, curvature, l1, l2, pos
 
 @njit(cache=True, nogil=True, fastmath=True)
 def variances(data, indices, indptr, columns, weights, means, out):
-    """Write ``Σ s_i (x_ij − mean_j)²`` for ``j`` in ``columns`` into ``out``; exactly zero where ``x_j`` is constant."""
+    """Write ``Σ s_i (x_ij − mean_j)²`` for ``j`` in ``columns`` into ``out``; zero where ``x_j`` is constant."""
     for m in range(uint64(columns.shape[0])):
         j = uint64(columns[m])
         mean = means[m]

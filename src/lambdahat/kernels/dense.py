@@ -1,4 +1,4 @@
-"""Loops over columns of a dense matrix, for what BLAS does not do: some columns only, or float32 data summed in float64.
+"""Loops over columns of a dense matrix, for what BLAS does not do: some columns only, float32 summed in float64.
 
 ``XT`` is ``Xᵀ`` in C order (so ``X`` is in F order: a column is contiguous); ``X`` is in C order. Results are float64.
 """

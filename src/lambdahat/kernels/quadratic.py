@@ -53,7 +53,7 @@ def bounds(h, w, l1, l2, positive, yr, rr):
 
 @njit(cache=True, nogil=True)
 def descend(G, c, yy, l1, l2, positive, w, h, max_sweeps, gap_target):
-    """Coordinate descent with the Gram matrix ``G``, until the gap is at most ``gap_target``; ``w``, ``h`` change in place.
+    """Coordinate descent with the Gram matrix ``G``, until the gap is small; ``w`` and ``h`` change in place.
 
     Returns the gap (``max_sweeps`` sweeps may not reach the target) and the number of sweeps done.
     """
@@ -71,9 +71,9 @@ def descend(G, c, yy, l1, l2, positive, w, h, max_sweeps, gap_target):
         best_dual = max(best_dual, dual)
         gap = primal - best_dual
         for j in range(p):
-            if l1[j] == 0.0 and l2[j] == 0.0 and G[j, j] > 0.0:
-                if not (positive and w[j] == 0.0 and h[j] < 0.0):
-                    gap += 0.5 * h[j] * h[j] / G[j, j]
+            inactive = positive and w[j] == 0.0 and h[j] < 0.0
+            if l1[j] == 0.0 and l2[j] == 0.0 and G[j, j] > 0.0 and not inactive:
+                gap += 0.5 * h[j] * h[j] / G[j, j]
         if gap <= gap_target or sweep == max_sweeps:
             return gap, sweep
         for j in range(p):
@@ -99,7 +99,9 @@ def descend(G, c, yy, l1, l2, positive, w, h, max_sweeps, gap_target):
 
 @njit(cache=True, nogil=True)
 def segment(w, d, l1, slope, curvature):
-    """Minimiser over ``t ≥ 0`` of ``slope·t + ½ curvature·t² + Σ_j l1_j |w_j + t d_j|``, ``w_j ≠ 0`` where ``l1_j > 0``.
+    """Minimiser over ``t ≥ 0`` of ``slope·t + ½ curvature·t² + Σ_j l1_j |w_j + t d_j|``.
+
+    ``w_j ≠ 0`` where ``l1_j > 0``.
 
     The function is piecewise quadratic with breakpoints where a coefficient crosses zero. Returns ``t`` and the index
     of the coefficient that is exactly zero there (−1 when there is none).

@@ -49,6 +49,8 @@ class Region:
 
 @dataclass(frozen=True, eq=False)
 class Line:
+    """Points ``origin + t·direction``."""
+
     origin: Vector
     direction: Vector
     t_low: float

@@ -101,7 +101,7 @@ class _Scan:
         return slope
 
     def has_risen(self) -> bool:
-        """Whether the two latest (leftmost) points lie clearly above the best, and rising, so that going on is hopeless."""
+        """Whether the latest (leftmost) points lie clearly above the best, so that going on is hopeless."""
         best = int(np.argmin(self.value))
         drop = self.value[-1] - self.value[best]
         margin = max(0.02 * drop, 0.001 * abs(self.value[best]))
@@ -109,7 +109,7 @@ class _Scan:
         return best >= enough and all(value > self.value[best] + margin for value in self.value[:enough])
 
     def most_promising(self) -> tuple[float | None, float, float]:
-        """Where the model is lowest inside an interval: the place, the value, the distance to the nearest point visited."""
+        """Where the model is lowest inside an interval: place, value, distance to the nearest point visited."""
         found: tuple[float | None, float, float] = (None, np.inf, 0.0)
         for k in range(len(self.t) - 1):
             t, value = _hermite_minimum(self.t[k : k + 2], self.value[k : k + 2], self.slope[k : k + 2])
@@ -127,7 +127,7 @@ class _Scan:
 
 
 def _hermite_minimum(t: list[float], value: list[float], slope: list[float]) -> tuple[float | None, float]:
-    """Interior minimum of the cubic through two points with the given slopes, kept off the ends by 2 % of the interval."""
+    """Interior minimum of the cubic through two points with given slopes, kept 2 % off the ends."""
     width = t[1] - t[0]
     if width <= 1e-10:
         return None, np.inf

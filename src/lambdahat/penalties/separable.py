@@ -79,7 +79,7 @@ class Separable:
         d = self.theta.size
         by_l1 = np.bincount(self.l1_index[support], self.l1_factors[support] * np.sign(w_S) * v, minlength=d)
         by_l2 = np.bincount(self.l2_index[support], self.l2_factors[support] * w_S * v, minlength=d)
-        return by_l1 + by_l2
+        return np.asarray(by_l1 + by_l2, dtype=np.float64)
 
 
 def _strength(factors: Vector, theta: Vector) -> Vector:

@@ -43,7 +43,7 @@ def newton_step(form: QuadraticForm, damping: float, atol: float) -> bool:
     if zero >= 0:
         target[zero] = 0.0
     form.move(S, target, t, image)
-    return t > 0.5
+    return bool(t > 0.5)
 
 
 def _change(w: Vector, target: Vector, l1: Vector, l2: Vector) -> float:

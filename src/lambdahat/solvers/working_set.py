@@ -42,7 +42,7 @@ class _Descent:
         if gap <= gap_target:
             return gap
         after = form.w != 0.0
-        if np.count_nonzero(before != after) > _SETTLED * max(1, np.count_nonzero(after)):
+        if np.count_nonzero(before != after) > _SETTLED * max(1, int(np.count_nonzero(after))):
             return gap
         if newton_step(form, self.damping, atol):
             self.damping = 0.1 * self.damping if self.damping > _LEAST_DAMPING else _LEAST_DAMPING
@@ -124,7 +124,7 @@ def _solve_columns(
             return w, gap, iteration, form if isinstance(form, GramForm) else None
         kept = columns if isinstance(form, GramForm) else np.flatnonzero(w).astype(np.int32)
         columns = _working_set(
-            penalty.subdiff_distance(w, -h), kept, max(SMALLEST_WORKING_SET, 2 * np.count_nonzero(w))
+            penalty.subdiff_distance(w, -h), kept, max(SMALLEST_WORKING_SET, 2 * int(np.count_nonzero(w)))
         )
         form = design.form(columns, y, q, w[columns], l1[columns], l2[columns], positive, form)
         inner_target = max(0.3 * gap_target, 0.05 * gap)
@@ -156,7 +156,7 @@ def _weighted_residual(problem: Problem, w: Vector) -> Vector:
 
 
 def _free_gap(problem: Problem, free: Columns, h: Vector, w: Vector) -> float:
-    """What is still to gain on unpenalised columns, ``½ h_Uᵀ H_UU⁻¹ h_U``: there no scaling makes a dual point feasible."""
+    """What unpenalised columns can still gain, ``½ h_Uᵀ H_UU⁻¹ h_U``: no scaling makes a dual point feasible there."""
     if problem.penalty.positive:
         free = free[(w[free] > 0.0) | (h[free] > 0.0)]
     if free.size == 0 or not h[free].any():
