@@ -58,10 +58,16 @@ class Problem:
         return 0.5 * float((self.design.weights * self.y) @ self.y)
 
     def solve_support(
-        self, support: NDArray[np.int32], b: Vector, *, atol: float, guess: Vector | None = None
+        self, support: NDArray[np.int32], b: Vector, *, atol: float, guess: Vector | None = None, damping: float = 0.0
     ) -> Vector:
-        """Solve ``(∇²F_SS + ∇²g_SS) v = b`` on a support; minimum norm when singular."""
+        """Solve ``(∇²F_SS + ∇²g_SS) v = b`` on a support; minimum norm when singular.
+
+        ``damping`` adds that share of the diagonal of ``∇²F_SS``.
+        """
         ridge = self.penalty.curvature(support)
+        if damping > 0.0:
+            curvature = self.design.variances(support) if self.normal is None else self.normal.G.diagonal()[support]
+            ridge = ridge + damping * curvature
         if self.normal is not None:
             return self.normal.solve_support(support, ridge, b)
         return self.design.solve_support(support, ridge, b, atol=atol, guess=guess)

@@ -288,7 +288,7 @@ def fold_hypergradient(
     if warm is not None:
         guess = np.zeros(problem.n_features)
         guess[warm.support] = warm.v
-    gradient, v = implicit(problem, solution.w, criterion_gradient, rtol=min(1e-2, 10.0 * tol), guess=guess)
+    gradient, v = implicit(problem, solution.w, criterion_gradient, tol=tol, guess=guess)
     return value, gradient, v[solution.support]
 
 

@@ -13,9 +13,11 @@ import numpy as np
 from lambdahat.linear import Vector
 from lambdahat.problem import Problem
 
+_DAMPING = 1e-3
+
 
 def implicit(
-    problem: Problem, w: Vector, criterion_gradient: Vector, *, rtol: float, guess: Vector | None = None
+    problem: Problem, w: Vector, criterion_gradient: Vector, *, tol: float, guess: Vector | None = None
 ) -> tuple[Vector, Vector]:
     """Gradient of a criterion ``C(w(θ))`` with respect to θ.
 
@@ -26,9 +28,10 @@ def implicit(
         The solution of the problem.
     criterion_gradient : array of shape (|S|,)
         ``∂C/∂w`` on the generalised support of ``w``.
-    rtol : float
-        Accuracy of the linear system, relative to the largest entry of its right-hand side (where it is solved by
-        conjugate gradients; a Cholesky factor is exact).
+    tol : float
+        Relative duality gap of ``w``. A loose solution keeps columns that nearly repeat each other, along whose
+        difference the system is singular: it is damped by a small multiple of ``tol``, and solved (where by conjugate
+        gradients; a Cholesky factor is exact) to a residual of ``10 tol`` times its right-hand side.
     guess : array of shape (p,), optional
         A solution ``v`` at a nearby θ.
 
@@ -42,7 +45,7 @@ def implicit(
     support = problem.penalty.generalized_support(w)
     v = np.zeros(w.size)
     if support.size:
-        atol = rtol * float(np.abs(criterion_gradient).max())
+        atol = min(1e-2, 10.0 * tol) * float(np.abs(criterion_gradient).max())
         start = None if guess is None else guess[support]
-        v[support] = problem.solve_support(support, criterion_gradient, atol=atol, guess=start)
+        v[support] = problem.solve_support(support, criterion_gradient, atol=atol, guess=start, damping=_DAMPING * tol)
     return -problem.penalty.hyperparam_vjp(support, w[support], v[support]), v

@@ -47,7 +47,7 @@ class Scalar:
         while t > line.t_low:
             t = max(t - self._step(scan, step), line.t_low)
             scan.evaluate(t, scan.objective.coarse_tol)
-            if scan.has_risen():
+            if scan.has_risen(step):
                 return
 
     def _step(self, scan: _Scan, step: float) -> float:
@@ -100,13 +100,20 @@ class _Scan:
         self.slope.insert(k, slope)
         return slope
 
-    def has_risen(self) -> bool:
-        """Whether the latest (leftmost) points lie clearly above the best, so that going on is hopeless."""
+    def has_risen(self, step: float) -> bool:
+        """Whether going on, to the left by steps of ``step``, is hopeless.
+
+        After a good fall (the best point is far better than the simplest model) one clear rise, or a slope that makes
+        it certain, is enough; after a small one the first valley may be a shallow one before a deep one, and the
+        criterion has to rise again and again.
+        """
         best = int(np.argmin(self.value))
-        drop = self.value[-1] - self.value[best]
-        margin = max(0.02 * drop, 0.001 * abs(self.value[best]))
-        enough = 2 if drop > 0.1 * abs(self.value[-1]) else 4
-        return best >= enough and all(value > self.value[best] + margin for value in self.value[:enough])
+        fall = self.value[-1] - self.value[best]
+        if fall > 0.2 * abs(self.value[-1]):
+            ahead = self.value[0] + step * max(-self.slope[0], 0.0)
+            return max(self.value[0], ahead) > self.value[best] + 0.05 * fall
+        margin = max(0.02 * fall, 0.001 * abs(self.value[best]))
+        return best >= 4 and all(value > self.value[best] + margin for value in self.value[:4])
 
     def most_promising(self) -> tuple[float | None, float, float]:
         """Where the model is lowest inside an interval: place, value, distance to the nearest point visited."""
