@@ -26,8 +26,8 @@ class CrossValidation:
     Notes
     -----
     A fold is a weight vector over the rows of the one X; nothing is copied. Centring and standardisation use the
-    training rows of each fold. With sample weights, the error of a fold is their weighted mean and the folds are
-    averaged in proportion to the weights left out.
+    training rows of each fold. With sample weights, the error of a fold is their weighted mean; folds count the same
+    whatever their size, as in scikit-learn, so that a weight is a repetition.
     """
 
     cv: Any = 5
@@ -52,12 +52,7 @@ class CrossValidation:
         splits = self.splits(data)
         train = [_weights(data.sample_weight, rows) for rows, _ in splits]
         test = [_weights(data.sample_weight, rows) for _, rows in splits]
-        weighted = bool(np.any(data.sample_weight != data.sample_weight[0]))
-        folds = _from_moments(model, data, train, test) or _from_rows(model, data, train, test)
-        return [
-            Fold(fold.problem, fold.validation, float(weight.sum()) if weighted else 1.0)
-            for fold, weight in zip(folds, test, strict=True)
-        ]
+        return _from_moments(model, data, train, test) or _from_rows(model, data, train, test)
 
 
 def _weights(sample_weight: NDArray[np.float64], rows: NDArray[np.intp]) -> NDArray[np.float64]:

@@ -47,13 +47,11 @@ def pipeline_folds(
     if not isinstance(criterion, CrossValidation):
         raise ValueError(f"{type(criterion).__name__} does not work around a pipeline: use 'cv' or HeldOut")
     index = Data(as_storage(np.zeros((n, 1))), target, weight, X, groups)
-    weighted = bool(np.any(weight != weight[0]))
-    folds = []
+    folds: list[Fold] = []
     for train, test in criterion.splits(index):
         fitted = clone(steps)
         Xt = fitted.fit_transform(_safe_indexing(X, train), target[train])
         Xt, yt, wt = check_rows(Xt, target[train], weight[train])
         judge = HeldOut(fitted.transform(_safe_indexing(X, test)), target[test], weight[test])
-        fold = judge.folds(model, Data(as_storage(Xt), yt, wt, Xt))[0]
-        folds.append(Fold(fold.problem, fold.validation, float(weight[test].sum()) if weighted else 1.0))
+        folds += judge.folds(model, Data(as_storage(Xt), yt, wt, Xt))
     return folds

@@ -13,7 +13,7 @@ import numpy as np
 from lambdahat.linear import Vector
 from lambdahat.problem import Problem
 
-_DAMPING = 1e-3
+_DAMPING = 0.3
 
 
 def implicit(

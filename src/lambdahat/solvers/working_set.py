@@ -28,8 +28,9 @@ _LEAST_DAMPING = 1e-10
 class _Descent:
     """Sweeps and Newton steps on forms, with what is learnt on the way: the damping and the number of sweeps."""
 
-    def __init__(self, damping: float) -> None:
+    def __init__(self, damping: float, least: float) -> None:
         self.damping = damping
+        self.least = least
         self.n_sweeps = _SWEEPS
 
     def round(self, form: QuadraticForm, gap_target: float, atol: float) -> float:
@@ -45,7 +46,7 @@ class _Descent:
         if np.count_nonzero(before != after) > _SETTLED * max(1, int(np.count_nonzero(after))):
             return gap
         if newton_step(form, self.damping, atol):
-            self.damping = 0.1 * self.damping if self.damping > _LEAST_DAMPING else _LEAST_DAMPING
+            self.damping = max(0.1 * self.damping, self.least)
             self.n_sweeps = max(_SWEEPS, self.n_sweeps // 2)
         else:
             self.damping = 3.0 * max(self.damping, 1e-6)
@@ -89,7 +90,7 @@ def _solve_normal(problem: Problem, w: Vector, gap_target: float, max_iter: int)
     l1, l2 = penalty.l1, penalty.l2
     w[np.isinf(l1)] = 0.0
     form = GramForm(normal.G, normal.c, normal.yy, w, l1, l2, penalty.positive)
-    descent = _Descent(_LEAST_DAMPING if is_smooth(penalty) else 1e-3)
+    descent = _Descent(_LEAST_DAMPING if is_smooth(penalty) else 1e-3, _LEAST_DAMPING)
     best = np.inf
     for iteration in range(1, max_iter + 1):
         gap = descent.round(form, gap_target, 0.0)
@@ -110,7 +111,7 @@ def _solve_columns(
     free = np.flatnonzero((l1 == 0.0) & (l2 == 0.0)).astype(np.int32)
     atol = 0.3 * gap_target / problem.null_value * float(np.min(l1[l1 > 0.0], initial=np.inf))
     q = _weighted_residual(problem, w)
-    descent = _Descent(1e-3 if w.any() else 0.1)
+    descent = _Descent(1e-3 if w.any() else 0.1, max(_LEAST_DAMPING, 0.1 * gap_target / problem.null_value))
     best_dual, best_gap = -np.inf, np.inf
     form = workspace
     columns = workspace.gathered.columns if isinstance(workspace, GramForm) and workspace.gathered else _NO_COLUMNS
