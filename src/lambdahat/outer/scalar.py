@@ -110,8 +110,9 @@ class _Scan:
         best = int(np.argmin(self.value))
         fall = self.value[-1] - self.value[best]
         if fall > 0.2 * abs(self.value[-1]):
-            ahead = self.value[0] + step * max(-self.slope[0], 0.0)
-            return max(self.value[0], ahead) > self.value[best] + 0.05 * fall
+            bend = max((self.slope[1] - self.slope[0]) / (self.t[1] - self.t[0]), 0.0)
+            ahead = self.value[0] - step * self.slope[0] + 0.5 * step**2 * bend if self.slope[0] < 0.0 else 0.0
+            return max(self.value[0], ahead) > self.value[best] + 0.03 * fall
         margin = max(0.02 * fall, 0.001 * abs(self.value[best]))
         return best >= 4 and all(value > self.value[best] + margin for value in self.value[:4])
 
