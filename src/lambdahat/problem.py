@@ -104,6 +104,8 @@ class Solution:
         A sentence.
     workspace : object
         What the solver can use again from here (a Gram matrix of the working set); it holds no result.
+    gradient : array of shape (p,), optional
+        ``X̃ᵀSr`` at ``w``, where the solver knows it: a warm start from here needs no pass over X for it.
     """
 
     w: Vector
@@ -113,6 +115,7 @@ class Solution:
     converged: bool
     message: str
     workspace: Any = None
+    gradient: Vector | None = None
 
     @cached_property
     def support(self) -> NDArray[np.int32]:

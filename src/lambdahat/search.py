@@ -18,7 +18,7 @@ from lambdahat.hypergradient import implicit
 from lambdahat.linear import Vector
 from lambdahat.outer import OuterOptimizer, Point, Region, Stop
 from lambdahat.problem import Solution
-from lambdahat.solvers import solve
+from lambdahat.solvers import solve_many
 
 
 @dataclass(frozen=True)
@@ -144,6 +144,10 @@ class _Packed:
     v: Vector
 
 
+# Gradients of so many evaluations are kept for warm starts: each is as long as the coefficients are many.
+_GRADIENTS_KEPT = 3
+
+
 class CriterionObjective:
     """The criterion as a function of ``x``, with everything kept warm between evaluations.
 
@@ -172,8 +176,8 @@ class CriterionObjective:
         # From normal equations a solve is cheap and done well; on the columns a loose gap ranks as well.
         self.coarse_tol = 1e-5 if folds[0].problem.normal is not None else 1e-2
         self.visited: list[_Visited] = []
-        self.inexact = 0
         self._workspaces: list[Any] = [None] * len(folds)
+        self._gradients: list[tuple[int, list[Vector | None]]] = []
         self._pool: ThreadPoolExecutor | None = None
         self._began = time.perf_counter()
 
@@ -198,8 +202,18 @@ class CriterionObjective:
         values = self.space.values(x)
         theta = self.space.theta(values)
         nearest = self._nearest(x)
-        tasks = [(k, theta, tol, None if nearest is None else nearest.solutions[k]) for k in range(len(self.folds))]
-        results = list((self._pool.map if self._pool else map)(self._evaluate_fold, tasks))
+        problems = [fold.problem.with_hyperparams(theta) for fold in self.folds]
+        starts = [None if nearest is None else self._warm_start(nearest, k) for k in range(len(self.folds))]
+        run = self._pool.map if self._pool else map
+        solutions = solve_many(problems, tol=tol, max_iter=self.max_iter, starts=starts, run=run)
+        self._workspaces = [solution.workspace for solution in solutions]
+        self._gradients = [*self._gradients, (len(self.visited), [s.gradient for s in solutions])][-_GRADIENTS_KEPT:]
+
+        def differentiate(k: int) -> tuple[float, Vector, Vector]:
+            warm = None if nearest is None else nearest.solutions[k]
+            return fold_hypergradient(self.folds[k], problems[k], solutions[k], tol, warm)
+
+        results = list(run(differentiate, range(len(self.folds))))
         fold_values = np.array([result[0] for result in results])
         value = float(self.weights @ fold_values)
         gradient_theta = np.zeros(theta.size)
@@ -207,7 +221,10 @@ class CriterionObjective:
             gradient_theta += weight * result[1]
         gradient = self.space.theta_vjp(values, gradient_theta)
         point = Point(x, value, gradient * self.space.slope(values))
-        packed = [result[2] for result in results]
+        packed = [
+            _Packed(solution.support, solution.w[solution.support], solution.gap, result[2])
+            for solution, result in zip(solutions, results, strict=True)
+        ]
         size = float(np.mean([solution.support.size for solution in packed]))
         seconds = time.perf_counter() - self._began
         self.visited.append(_Visited(x, point, fold_values, packed, tol, size, seconds))
@@ -215,17 +232,20 @@ class CriterionObjective:
             raise Stop("stopped by the callback")
         return point
 
-    def _evaluate_fold(self, task: tuple[int, Vector, float, _Packed | None]) -> tuple[float, Vector, _Packed]:
-        k, theta, tol, warm = task
-        fold = self.folds[k]
-        problem = fold.problem.with_hyperparams(theta)
-        start = None if warm is None else _unpack(warm, problem.n_features, self._workspaces[k])
-        solution = solve(problem, tol=tol, max_iter=self.max_iter, start=start)
-        self.inexact += not solution.converged
-        self._workspaces[k] = solution.workspace
-        value, gradient, v = fold_hypergradient(fold, problem, solution, tol, None if warm is None else warm)
-        support = solution.support
-        return value, gradient, _Packed(support, solution.w[support], solution.gap, v)
+    def _warm_start(self, seen: _Visited, k: int) -> Solution:
+        """The solution of a fold at an evaluation, with its gradient where that is still kept."""
+        solution = self._unpack(seen, k)
+        index = next(index for index, visited in enumerate(self.visited) if visited is seen)
+        for kept, gradients in self._gradients:
+            if kept == index:
+                return replace(solution, gradient=gradients[k])
+        return solution
+
+    def _unpack(self, seen: _Visited, k: int) -> Solution:
+        packed = seen.solutions[k]
+        w = np.zeros(self.folds[k].problem.n_features)
+        w[packed.support] = packed.w
+        return Solution(w, 0.0, packed.gap, 0, True, "", self._workspaces[k])
 
     def _nearest(self, x: Vector) -> _Visited | None:
         """The evaluation to start from: the nearest one, where a sparser one (larger λ) may be twice as far."""
@@ -242,8 +262,8 @@ class CriterionObjective:
         return int(np.argmin(np.where(np.isnan(values), np.inf, values)))
 
     def solution(self, index: int, fold: int) -> Solution:
-        """Coefficients of a fold at an evaluation."""
-        return _unpack(self.visited[index].solutions[fold], self.folds[fold].problem.n_features, self._workspaces[fold])
+        """Coefficients of a fold at an evaluation, to start from on other rows."""
+        return replace(self._unpack(self.visited[index], fold), workspace=None)
 
     def evaluation(self, index: int) -> Evaluation:
         seen = self.visited[index]
@@ -292,12 +312,6 @@ def fold_hypergradient(
     return value, gradient, v[solution.support]
 
 
-def _unpack(packed: _Packed, p: int, workspace: Any) -> Solution:
-    w = np.zeros(p)
-    w[packed.support] = packed.w
-    return Solution(w, 0.0, packed.gap, 0, True, "", workspace)
-
-
 _controller: ThreadpoolController | None = None
 
 
@@ -325,4 +339,4 @@ def run(objective: CriterionObjective, optimizer: OuterOptimizer, region: Region
     return f"{message} ({len(objective.visited)} evaluations)"
 
 
-__all__ = ["CriterionObjective", "Evaluation", "Space", "Trace", "fold_hypergradient", "replace", "run"]
+__all__ = ["CriterionObjective", "Evaluation", "Space", "Trace", "fold_hypergradient", "run"]

@@ -1,5 +1,8 @@
 """`Design`: rows of X with weights, columns centred and scaled without touching X."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -43,23 +46,23 @@ class Design:
     scales: Vector
 
     @classmethod
-    def create(cls, storage: Storage, sample_weight: Vector, *, center: bool, standardize: bool) -> "Design":
+    def create(cls, storage: Storage, sample_weight: Vector, *, center: bool, standardize: bool) -> Design:
         return cls.create_many(storage, [sample_weight], center=center, standardize=standardize)[0]
 
     @classmethod
     def create_many(
         cls, storage: Storage, sample_weights: list[Vector], *, center: bool, standardize: bool
-    ) -> list["Design"]:
+    ) -> list[Design]:
         """Designs over the same storage for several weightings; their means come from one pass over X."""
         p = storage.shape[1]
         totals = [float(weight.sum()) for weight in sample_weights]
         weights = [weight / total for weight, total in zip(sample_weights, totals, strict=True)]
-        means = np.zeros((p, len(weights)))
+        means = np.zeros((len(weights), p))
         if center or standardize:
-            means = storage.means(np.stack(weights, axis=1))
+            means = storage.rmatvec_many(np.stack(weights))
         designs = []
         for k, (weight, total) in enumerate(zip(weights, totals, strict=True)):
-            mean = np.ascontiguousarray(means[:, k])
+            mean = means[k]
             scales = np.ones(p)
             if standardize:
                 variances = storage.variances(np.arange(p, dtype=np.int32), weight, mean)
@@ -67,7 +70,7 @@ class Design:
             designs.append(cls(storage, weight, total, mean if center else np.zeros(p), scales))
         return designs
 
-    def elsewhere(self, storage: Storage, weights: Vector) -> "Design":
+    def elsewhere(self, storage: Storage, weights: Vector) -> Design:
         """Other rows (with weights of sum 1) seen with this design's means and scales, as a validation set is."""
         return replace(self, storage=storage, weights=weights)
 
@@ -96,6 +99,16 @@ class Design:
     def gradient(self, q: Vector) -> Vector:
         """``X̃ᵀq`` for all columns: one pass over X."""
         return np.asarray(self.storage.rmatvec(q) - self.means * q.sum())
+
+    @staticmethod
+    def gradients(designs: Sequence[Design], qs: Sequence[Vector]) -> list[Vector]:
+        """``X̃ᵀq`` for several designs, by one pass over X where they share it."""
+        if len(designs) < 2 or any(design.storage is not designs[0].storage for design in designs):
+            return [design.gradient(q) for design, q in zip(designs, qs, strict=True)]
+        products = designs[0].storage.rmatvec_many(np.stack(qs))
+        return [
+            product - design.means * q.sum() for design, product, q in zip(designs, products, qs, strict=True)
+        ]
 
     def gradient_columns(self, columns: Columns, q: Vector) -> Vector:
         """``X̃ᵀq`` for some columns."""

@@ -38,14 +38,17 @@ class DenseStorage:
     def by_row(self) -> bool:
         return bool(self.X.flags.c_contiguous)
 
-    def rmatvec(self, q: Vector) -> Matrix:
-        """``Xᵀq`` for ``q`` of shape (n,) or (n, k)."""
+    def rmatvec(self, q: Vector) -> Vector:
+        """``Xᵀq``."""
         if self.X.dtype == np.float64:
             return np.asarray(self.X.T @ q)
-        columns = np.arange(self.shape[1], dtype=np.int32)
-        if q.ndim == 1:
-            return self.rmatvec_columns(columns, q)
-        return np.stack([self.rmatvec_columns(columns, np.ascontiguousarray(qk)) for qk in q.T], axis=1)
+        return self.rmatvec_columns(np.arange(self.shape[1], dtype=np.int32), q)
+
+    def rmatvec_many(self, Q: Matrix) -> Matrix:
+        """``Q X`` for ``Q`` of shape (k, n): ``Xᵀq`` of k vectors by one pass over X."""
+        if self.X.dtype == np.float64:
+            return np.asarray(Q @ self.X)
+        return np.stack([self.rmatvec(q) for q in Q])
 
     def rmatvec_columns(self, columns: Columns, q: Vector) -> Vector:
         out = np.empty(columns.size)
@@ -71,10 +74,6 @@ class DenseStorage:
         else:
             dense.variances_by_column(self.X.T, columns, weights, means, out)
         return out
-
-    def means(self, weights: Vector) -> Matrix:
-        """``Xᵀs`` for weights of shape (n,) or (n, k)."""
-        return self.rmatvec(weights)
 
     def gather(self, columns: Columns, rows: Columns, root_weights: Vector, means: Vector) -> Matrix:
         """``√s_i (x_ij − mean_j)``, transposed: shape (columns, rows), C order."""
@@ -107,13 +106,15 @@ class SparseStorage:
     def n_stored(self) -> int:
         return int(self.data.size)
 
-    def rmatvec(self, q: Vector) -> Matrix:
-        """``Xᵀq`` for ``q`` of shape (n,) or (n, k)."""
-        if q.ndim == 2:
-            return np.stack([self.rmatvec(np.ascontiguousarray(qk)) for qk in q.T], axis=1)
+    def rmatvec(self, q: Vector) -> Vector:
+        """``Xᵀq``."""
         out = np.empty(self.shape[1])
         csc.rmatvec(*self.arrays, q, out)
         return out
+
+    def rmatvec_many(self, Q: Matrix) -> Matrix:
+        """``Q X`` for ``Q`` of shape (k, n): ``Xᵀq`` of k vectors."""
+        return np.stack([self.rmatvec(q) for q in Q])
 
     def rmatvec_columns(self, columns: Columns, q: Vector) -> Vector:
         out = np.empty(columns.size)
@@ -124,10 +125,6 @@ class SparseStorage:
         out = np.zeros(self.shape[0])
         csc.matvec_columns(*self.arrays, columns, v, out)
         return out
-
-    def means(self, weights: Vector) -> Matrix:
-        """``Xᵀs`` for weights of shape (n,) or (n, k)."""
-        return self.rmatvec(weights)
 
     def variances(self, columns: Columns, weights: Vector, means: Vector) -> Vector:
         """``Σ s_i (x_ij − mean_j)²`` for the given columns and their means."""

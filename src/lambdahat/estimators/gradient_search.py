@@ -218,7 +218,7 @@ class GradientSearch(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
                 self.n_features_in_ = best.n_features_in_
         else:
             # A fold's solution is near that of all rows; for separate validation arrays it is the same problem.
-            best._fit(data, replace(objective.solution(self.best_index_, 0), workspace=None))
+            best._fit(data, objective.solution(self.best_index_, 0))
             best.n_features_in_ = self.n_features_in_
             if hasattr(self, "feature_names_in_"):
                 best.feature_names_in_ = self.feature_names_in_

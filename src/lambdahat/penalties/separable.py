@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,12 +39,12 @@ class Separable:
     def rescaled(self, scales: Vector) -> Separable:
         return replace(self, l1_factors=self.l1_factors * scales, l2_factors=self.l2_factors * scales**2)
 
-    @property
+    @cached_property
     def l1(self) -> Vector:
         """Strength of ``|w_j|``, shape (p,)."""
         return _strength(self.l1_factors, self.theta[self.l1_index])
 
-    @property
+    @cached_property
     def l2(self) -> Vector:
         """Strength of ``½ w_j²``, shape (p,)."""
         return _strength(self.l2_factors, self.theta[self.l2_index])

@@ -1,5 +1,5 @@
 """Solvers of one inner problem."""
 
-from lambdahat.solvers.working_set import solve
+from lambdahat.solvers.working_set import solve, solve_many
 
-__all__ = ["solve"]
+__all__ = ["solve", "solve_many"]

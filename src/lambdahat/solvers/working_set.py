@@ -8,9 +8,12 @@ short and signs in place while the support is still wrong.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Generator, Iterable, Sequence
+from typing import Any
+
 import numpy as np
 
-from lambdahat.design import Columns, QuadraticForm
+from lambdahat.design import Columns, Design, QuadraticForm
 from lambdahat.design.forms import GramForm
 from lambdahat.kernels import quadratic
 from lambdahat.linear import Vector
@@ -54,6 +57,10 @@ class _Descent:
         return gap
 
 
+Steps = Generator[Vector, Vector, Solution]
+"""A solver as a generator: it yields a weighted residual ``q`` where it wants ``X̃ᵀq``, and returns its solution."""
+
+
 def solve(problem: Problem, *, tol: float, max_iter: int = 1000, start: Solution | None = None) -> Solution:
     """Minimise the problem until the relative duality gap is at most ``tol``.
 
@@ -67,6 +74,47 @@ def solve(problem: Problem, *, tol: float, max_iter: int = 1000, start: Solution
     start : Solution, optional
         Warm start: its coefficients and its workspace.
     """
+    return solve_many([problem], tol=tol, max_iter=max_iter, starts=[start])[0]
+
+
+def solve_many(
+    problems: Sequence[Problem],
+    *,
+    tol: float,
+    max_iter: int = 1000,
+    starts: Sequence[Solution | None],
+    run: Callable[..., Iterable[Any]] = map,
+) -> list[Solution]:
+    """Solve several problems over the same X in step, so that one pass over X serves them all.
+
+    ``run`` maps a function over the problems, perhaps in threads; the solutions do not depend on it.
+    """
+    steps = [_steps(problem, tol, max_iter, start) for problem, start in zip(problems, starts, strict=True)]
+    solutions: list[Solution | None] = [None] * len(problems)
+    waiting: list[tuple[int, Vector | None]] = [(k, None) for k in range(len(problems))]
+
+    def advance(item: tuple[int, Vector | None]) -> Solution | Vector:
+        k, h = item
+        try:
+            return next(steps[k]) if h is None else steps[k].send(h)
+        except StopIteration as end:
+            solution: Solution = end.value
+            return solution
+
+    while waiting:
+        answers = list(run(advance, waiting))
+        asking = []
+        for (k, _), answer in zip(waiting, answers, strict=True):
+            if isinstance(answer, Solution):
+                solutions[k] = answer
+            else:
+                asking.append((k, answer))
+        gradients = Design.gradients([problems[k].design for k, _ in asking], [q for _, q in asking])
+        waiting = [(k, h) for (k, _), h in zip(asking, gradients, strict=True)]
+    return [solution for solution in solutions if solution is not None]
+
+
+def _steps(problem: Problem, tol: float, max_iter: int, start: Solution | None) -> Steps:
     p = problem.n_features
     w = np.zeros(p) if start is None else start.w.copy()
     unit = problem.null_value
@@ -78,10 +126,7 @@ def solve(problem: Problem, *, tol: float, max_iter: int = 1000, start: Solution
     if is_smooth(problem.penalty):
         w, gap, n_iter = solve_smooth(problem, w, tol * unit, max_iter)
         return _solution(problem, w, gap / unit, n_iter, tol)
-    w, gap, n_iter, workspace = _solve_columns(
-        problem, w, tol * unit, max_iter, None if start is None else start.workspace
-    )
-    return _solution(problem, w, gap / unit, n_iter, tol, workspace)
+    return (yield from _solve_columns(problem, w, tol, max_iter, start))
 
 
 def _solve_normal(problem: Problem, w: Vector, gap_target: float, max_iter: int) -> tuple[Vector, float, int]:
@@ -102,31 +147,30 @@ def _solve_normal(problem: Problem, w: Vector, gap_target: float, max_iter: int)
     return form.w, best, max_iter
 
 
-def _solve_columns(
-    problem: Problem, w: Vector, gap_target: float, max_iter: int, workspace: QuadraticForm | None
-) -> tuple[Vector, float, int, QuadraticForm | None]:
+def _solve_columns(problem: Problem, w: Vector, tol: float, max_iter: int, start: Solution | None) -> Steps:
     design, penalty, y = problem.design, problem.penalty, problem.y
     l1, l2, positive = penalty.l1, penalty.l2, penalty.positive
     w[np.isinf(l1)] = 0.0
     free = np.flatnonzero((l1 == 0.0) & (l2 == 0.0)).astype(np.int32)
-    atol = 0.3 * gap_target / problem.null_value * float(np.min(l1[l1 > 0.0], initial=np.inf))
+    gap_target = tol * problem.null_value
+    atol = 0.3 * tol * float(np.min(l1[l1 > 0.0], initial=np.inf))
+    descent = _Descent(1e-3 if w.any() else 0.1, max(_LEAST_DAMPING, 0.1 * tol))
+    form: QuadraticForm | None = None if start is None else start.workspace
+    columns = form.gathered.columns if isinstance(form, GramForm) and form.gathered else _NO_COLUMNS
     q = _weighted_residual(problem, w)
-    descent = _Descent(1e-3 if w.any() else 0.1, max(_LEAST_DAMPING, 0.1 * gap_target / problem.null_value))
+    h = (yield q) if start is None or start.gradient is None else start.gradient
     best_dual, best_gap = -np.inf, np.inf
-    form = workspace
-    columns = workspace.gathered.columns if isinstance(workspace, GramForm) and workspace.gathered else _NO_COLUMNS
     for iteration in range(max_iter):
-        h = design.gradient(q)
         primal, dual = quadratic.bounds(h, w, l1, l2, positive, float(y @ q), design.squared_norm(q))
         best_dual = max(best_dual, dual)
         gap = primal - best_dual + _free_gap(problem, free, h, w)
         best_gap = min(best_gap, gap)
         if gap <= gap_target:
-            return w, gap, iteration, form if isinstance(form, GramForm) else None
+            workspace = form if isinstance(form, GramForm) else None
+            return _solution(problem, w, gap / problem.null_value, iteration, tol, workspace, h)
         kept = columns if isinstance(form, GramForm) else np.flatnonzero(w).astype(np.int32)
-        columns = _working_set(
-            penalty.subdiff_distance(w, -h), kept, max(SMALLEST_WORKING_SET, 2 * int(np.count_nonzero(w)))
-        )
+        size = max(SMALLEST_WORKING_SET, 2 * int(np.count_nonzero(w)))
+        columns = _working_set(penalty.subdiff_distance(w, -h), kept, size)
         form = design.form(columns, y, q, w[columns], l1[columns], l2[columns], positive, form)
         inner_target = max(0.3 * gap_target, 0.05 * gap)
         for _ in range(_INNER_ROUNDS if form.self_contained else 1):
@@ -134,7 +178,8 @@ def _solve_columns(
                 break
         w[columns] = form.w
         q = form.weighted_residual()
-    return w, best_gap, max_iter, None
+        h = yield q
+    return _solution(problem, w, best_gap / problem.null_value, max_iter, tol)
 
 
 _NO_COLUMNS = np.empty(0, dtype=np.int32)
@@ -167,7 +212,13 @@ def _free_gap(problem: Problem, free: Columns, h: Vector, w: Vector) -> float:
 
 
 def _solution(
-    problem: Problem, w: Vector, gap: float, n_iter: int, tol: float, workspace: QuadraticForm | None = None
+    problem: Problem,
+    w: Vector,
+    gap: float,
+    n_iter: int,
+    tol: float,
+    workspace: QuadraticForm | None = None,
+    gradient: Vector | None = None,
 ) -> Solution:
     used = np.flatnonzero(w)
     intercept = problem.y_mean - float(problem.design.means[used] @ w[used])
@@ -176,4 +227,4 @@ def _solution(
         message = f"converged: relative duality gap {max(gap, 0.0):.1e} after {n_iter} rounds"
     else:
         message = f"stopped after {n_iter} rounds with a relative duality gap of {gap:.1e}, above tol={tol:.1e}"
-    return Solution(w, intercept, max(gap, 0.0), n_iter, converged, message, workspace)
+    return Solution(w, intercept, max(gap, 0.0), n_iter, converged, message, workspace, gradient)
