@@ -4,26 +4,75 @@ from __future__ import annotations
 
 import difflib
 import numbers
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import narwhals as nw
 import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
-from sklearn.utils.validation import check_array, check_consistent_length, column_or_1d
+from sklearn.utils.validation import check_array, column_or_1d
 
 from lambdahat.linear import Vector
 
-# The square of a value beyond this overflows once summed, so no norm of such data is finite.
-LARGEST = 1e140
+# Beyond these, products of four values (squared correlations) overflow or vanish in float64.
+LARGEST, SMALLEST = 1e75, 1e-75
+
+# How scikit-learn shall read X: what it converts, and what is checked here instead.
+READ = {
+    "accept_sparse": ("csc", "csr", "coo"),
+    "accept_large_sparse": True,
+    "dtype": [np.float64, np.float32],
+    "ensure_all_finite": False,
+}
 
 
-def check_numeric_frame(X: Any, name: str = "X") -> None:
-    """Refuse frames with columns that are not numbers, by name."""
-    frame = nw.from_native(X, eager_only=True, pass_through=True)
-    if not isinstance(frame, nw.DataFrame):
-        return
+@contextmanager
+def unchanged_on_error(estimator: Any) -> Iterator[None]:
+    """Whatever is raised inside, the estimator keeps the attributes that it had before."""
+    before = dict(vars(estimator))
+    try:
+        yield
+    except BaseException:
+        vars(estimator).clear()
+        vars(estimator).update(before)
+        raise
+
+
+def check_container(X: Any, name: str = "X") -> Any:
+    """Refuse what is no two-dimensional table of real numbers; lists become arrays, frames stay frames."""
+    if X is None:
+        raise ValueError(f"{name} is missing: pass an array, sparse matrix or data frame of shape (n, p)")
+    frame = nw.from_native(X, pass_through=True, allow_series=True)
+    if isinstance(frame, nw.LazyFrame):
+        raise ValueError(f"{name} is a lazy frame, whose values are not known yet: call its collect() first")
+    if isinstance(frame, nw.DataFrame):
+        _check_columns(frame, name)
+        X_shape = frame.shape
+    else:
+        if not scipy.sparse.issparse(X):
+            X = _as_array(X, name)
+        if X.dtype.kind == "c":
+            raise ValueError(f"{name} is complex: Complex data not supported, pass its real part, or more columns")
+        X_shape = X.shape
+    if len(X_shape) < 2:
+        raise ValueError(
+            f"{name} has shape {X_shape}: Expected 2D array, got {len(X_shape)}D array instead. Reshape your data by "
+            "reshape(-1, 1) where it is one feature, or by reshape(1, -1) where it is one row"
+        )
+    if len(X_shape) > 2:
+        raise ValueError(f"{name} has shape {X_shape}: pass a table of two dimensions, a row a sample")
+    for count, what in zip(X_shape, ("sample(s)", "feature(s)"), strict=True):
+        if count == 0:
+            raise ValueError(
+                f"{name} is empty: 0 {what} (shape={X_shape}) while a minimum of 1 is required, pass at least one row "
+                "and one column"
+            )
+    return X
+
+
+def _check_columns(frame: nw.DataFrame[Any], name: str) -> None:
     wrong = [column for column, dtype in frame.schema.items() if not (dtype.is_numeric() or dtype == nw.Boolean)]
     if wrong:
         shown = ", ".join(repr(column) for column in wrong[:5]) + (" …" if len(wrong) > 5 else "")
@@ -33,15 +82,79 @@ def check_numeric_frame(X: Any, name: str = "X") -> None:
         )
 
 
+def _as_array(X: Any, name: str) -> NDArray[Any]:
+    """An array of numbers; objects are converted where they are numbers, text is not."""
+    try:
+        array = np.asarray(X)
+    except ValueError as error:
+        raise ValueError(f"{name} is no table: its rows have different lengths, pass as many values in each") from error
+    if array.dtype.kind in "USMm" or any(isinstance(value, str | bytes) for value in _objects(array)):
+        raise ValueError(
+            f"{name} holds text or dates, which are not numbers: encode its columns (for example with scikit-learn's "
+            "OneHotEncoder) or drop them"
+        )
+    if array.dtype.kind == "O":
+        try:
+            return array.astype(np.float64)
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"{name} holds values that are not numbers: encode or drop them ({error})") from error
+    return array
+
+
+def _objects(array: NDArray[Any]) -> Iterable[Any]:
+    return array.flat if array.dtype.kind == "O" else ()
+
+
+def column_names(X: Any) -> list[str] | None:
+    """The names of a frame's columns, or None."""
+    frame = nw.from_native(X, eager_only=True, pass_through=True)
+    return [str(name) for name in frame.columns] if isinstance(frame, nw.DataFrame) else None
+
+
+def check_finite(X: Any, name: str = "X", columns: Sequence[str] | None = None) -> float:
+    """Refuse NaN and infinity, and say where the first one is. Returns the largest absolute value."""
+    values = X.data if scipy.sparse.issparse(X) else X
+    if not values.size:
+        return 0.0
+    largest = max(abs(float(values.max())), abs(float(values.min())))  # NaN where there is one
+    if not np.isfinite(largest):
+        kind = "NaN" if np.isnan(values).any() else "infinity"
+        row, column = _first(X, np.isnan if kind == "NaN" else np.isinf)
+        cure = "impute it (for example with scikit-learn's SimpleImputer)" if kind == "NaN" else "clip it"
+        where = f"row {row}, column {column if columns is None else repr(columns[column])}"
+        raise ValueError(f"{name} contains {kind} (first in {where}): {cure} or drop these rows")
+    return largest
+
+
+def _first(X: Any, wrong: Any) -> tuple[int, int]:
+    """Row and column of the first wrong value, row by row."""
+    if scipy.sparse.issparse(X):
+        X = X.tocoo()
+        k = np.flatnonzero(wrong(X.data))
+        return min(zip(X.row[k].tolist(), X.col[k].tolist(), strict=True))
+    row, column = np.unravel_index(int(np.argmax(wrong(X))), X.shape)
+    return int(row), int(column)
+
+
+def check_magnitude(largest: float, name: str, what: str) -> None:
+    """Refuse values whose products overflow or vanish."""
+    if largest > LARGEST:
+        raise ValueError(f"{name} holds values beyond {LARGEST:.0e}, whose products overflow: rescale {what}")
+    if 0.0 < largest < SMALLEST:
+        raise ValueError(f"{name} holds no value beyond {SMALLEST:.0e}, their products vanish: rescale {what}")
+
+
 def check_target(y: Any, n: int, name: str = "y", X_name: str = "X") -> Vector:
     """A finite float64 target of the right length."""
     if y is None:
         raise ValueError(f"{name} is missing: requires y to be passed, but the target y is None")
-    target = column_or_1d(y, warn=True)
-    if np.iscomplexobj(target):
+    target = np.asarray(y)
+    if target.ndim != 1 and target.shape[1:] != (1,):
+        raise ValueError(f"{name} has shape {target.shape}: pass one target a row, of shape (n,)")
+    if target.dtype.kind == "c":
         raise ValueError(f"{name} is complex: Complex data not supported, pass real numbers")
     try:
-        target = np.asarray(target, dtype=np.float64)
+        target = np.asarray(column_or_1d(target, warn=True), dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise ValueError(f"{name} holds values that are not numbers: pass a numeric target ({error})") from error
     if target.size != n:
@@ -53,39 +166,36 @@ def check_target(y: Any, n: int, name: str = "y", X_name: str = "X") -> Vector:
         kind = "NaN" if np.isnan(target).any() else "infinity"
         row = int(np.flatnonzero(~np.isfinite(target))[0])
         raise ValueError(f"{name} contains {kind} (first in row {row}): impute it or drop these rows")
-    if np.abs(target).max(initial=0.0) > LARGEST:
-        raise ValueError(f"{name} holds values beyond {LARGEST:.0e}, whose squares overflow: rescale it")
+    check_magnitude(float(np.abs(target).max(initial=0.0)), name, "it")
     return target
 
 
-def check_size(X: Any, name: str = "X") -> None:
-    """Refuse values whose squares overflow."""
-    values = X.data if scipy.sparse.issparse(X) else X
-    if values.size and max(abs(float(values.max())), abs(float(values.min()))) > LARGEST:
-        raise ValueError(f"{name} holds values beyond {LARGEST:.0e}, whose squares overflow: rescale its columns")
-
-
-def check_sample_weight(sample_weight: Any, n: int) -> Vector:
+def check_sample_weight(sample_weight: Any, n: int, name: str = "sample_weight", X_name: str = "X") -> Vector:
     """Non-negative finite weights, not all zero; ones when None."""
     if sample_weight is None:
         return np.ones(n)
+    weight = np.asarray(sample_weight)
+    if weight.dtype.kind == "c":
+        raise ValueError(f"{name} is complex: pass real weights")
+    try:
+        weight = weight.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name} holds values that are not numbers: pass one number a row ({error})") from error
     if isinstance(sample_weight, numbers.Real):
         weight = np.full(n, float(sample_weight))
-    else:
-        try:
-            weight = np.asarray(sample_weight, dtype=np.float64)
-        except (TypeError, ValueError) as error:
-            raise ValueError(f"sample_weight holds values that are not numbers ({error})") from error
     if weight.ndim != 1:
-        raise ValueError("sample_weight: Sample weights must be 1D array or scalar")
+        raise ValueError(f"{name} has shape {weight.shape}: Sample weights must be 1D array or scalar")
     if weight.size != n:
-        raise ValueError(f"sample_weight has {weight.size} values but X has {n} rows: pass one weight a row")
+        raise ValueError(f"{name} has {weight.size} values but {X_name} has {n} rows: pass one weight a row")
     if not np.all(np.isfinite(weight)):
-        raise ValueError("sample_weight contains NaN or infinity: weights must be finite")
+        row = int(np.flatnonzero(~np.isfinite(weight))[0])
+        raise ValueError(f"{name} contains NaN or infinity (first in row {row}): weights must be finite")
     if np.any(weight < 0.0):
-        raise ValueError(f"sample_weight is negative in row {int(np.argmin(weight))}: weights must be at least zero")
+        row = int(np.flatnonzero(weight < 0.0)[0])
+        raise ValueError(f"{name} is negative in row {row}: weights must be at least zero")
     if not weight.any():
-        raise ValueError("sample_weight is zero in every row: give some rows a positive weight")
+        raise ValueError(f"{name} is zero in every row: give some rows a positive weight")
+    check_magnitude(float(weight.max()), name, "it")
     return weight
 
 
@@ -93,18 +203,11 @@ def check_rows(
     X: Any, y: Any, sample_weight: Any = None, *, names: tuple[str, str] = ("X", "y")
 ) -> tuple[Any, Vector, Vector]:
     """Validate a data set outside an estimator; X is not copied when it is float32 or float64 already."""
-    check_numeric_frame(X, names[0])
-    X = check_array(
-        X,
-        accept_sparse=("csc", "csr", "coo"),
-        dtype=[np.float64, np.float32],
-        input_name=names[0],
-        accept_large_sparse=True,
-    )
-    check_size(X, names[0])
-    y = check_target(y, X.shape[0], names[1], names[0])
-    check_consistent_length(X, y)
-    return X, y, check_sample_weight(sample_weight, X.shape[0])
+    columns = column_names(X)
+    X = check_array(check_container(X, names[0]), input_name=names[0], **READ)
+    check_magnitude(check_finite(X, names[0], columns), names[0], "its columns")
+    n = X.shape[0]
+    return X, check_target(y, n, names[1], names[0]), check_sample_weight(sample_weight, n, X_name=names[0])
 
 
 def check_real(value: Any, name: str, *, low: float = 0.0, high: float = np.inf, open_low: bool = False) -> float:
@@ -119,11 +222,21 @@ def check_real(value: Any, name: str, *, low: float = 0.0, high: float = np.inf,
     return number
 
 
+def check_count(value: Any, name: str, *, low: int = 1) -> int:
+    """A whole number, at least ``low``."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < low:
+        raise ValueError(f"{name}={value!r} is out of range: it must be a whole number, at least {low}")
+    return int(value)
+
+
 def check_factors(factors: Any, p: int, name: str = "penalty_factors") -> NDArray[np.float64] | None:
     """Penalty factors: non-negative, infinite ones allowed."""
     if factors is None:
         return None
-    array = np.asarray(factors, dtype=np.float64)
+    try:
+        array = np.asarray(factors, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name} holds values that are not numbers: pass one a column ({error})") from error
     if array.shape != (p,):
         raise ValueError(f"{name} has shape {array.shape} but X has {p} columns: pass one factor a column")
     if np.any(np.isnan(array)) or np.any(array < 0.0):

@@ -25,6 +25,7 @@ class Data:
     sample_weight: Vector
     X: Any  # as validated, for splitters
     groups: Any = None
+    columns: list[str] | None = None  # names, where X is a frame
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,3 +72,33 @@ class Criterion(Protocol):
 
     def folds(self, model: Model, data: Data) -> list[Fold]:
         """The inner problems. Weights need not sum to one."""
+
+
+def check_trainable(folds: list[Fold]) -> None:
+    """Refuse folds that cannot tell one hyperparameter from another."""
+    for k, fold in enumerate(folds):
+        problem = fold.problem
+        rows = problem.design.rows
+        where = f"the {rows.size} training rows of fold {k}" if len(folds) > 1 else f"all {rows.size} training rows"
+        if np.ptp(problem.y[rows]) == 0.0 and not (problem.y_mean == 0.0 and problem.y[rows[0]] != 0.0):
+            raise ValueError(
+                f"y is constant in {where}: nothing can be learnt there, use other folds (for example shuffled ones) "
+                "or another target"
+            )
+        if _is_constant(problem):
+            raise ValueError(
+                f"every column of X is constant in {where}: nothing can be learnt there, use other folds (for example "
+                "shuffled ones) or other features"
+            )
+
+
+def _is_constant(problem: Problem) -> bool:
+    """Whether no column varies; looks at ever more columns until one does, mostly the first."""
+    p, start, size = problem.n_features, 0, 1
+    while start < p:
+        columns = np.arange(start, min(start + size, p), dtype=np.int32)
+        means = problem.design.means[columns]
+        if np.any(problem.design.variances(columns) > 1e-28 * means * means):
+            return False
+        start, size = start + size, 4 * size
+    return True

@@ -35,8 +35,11 @@ class CrossValidation:
     def splits(self, data: Data) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
         """Training and validation rows of each fold, checked."""
         n = data.y.size
-        if isinstance(self.cv, int) and not 2 <= self.cv <= n:
-            raise ValueError(f"cv={self.cv} needs between 2 and n={n} folds: there are {n} rows")
+        if isinstance(self.cv, int | np.integer):
+            if self.cv < 2:
+                raise ValueError(f"cv={self.cv} is no number of folds: pass at least 2, or a splitter")
+            if self.cv > n:
+                raise ValueError(f"cv={self.cv} folds need as many rows, but n_samples={n}: use fewer folds")
         splits = []
         for k, (train, test) in enumerate(check_cv(self.cv, data.y).split(data.X, data.y, data.groups)):
             train, test = np.asarray(train), np.asarray(test)

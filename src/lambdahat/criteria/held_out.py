@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from lambdahat._validation import check_rows
+from lambdahat._validation import check_rows, column_names
 from lambdahat.criteria.base import Data, Fold, Validation
 from lambdahat.design import as_storage
 from lambdahat.problem import Model
@@ -39,6 +39,9 @@ class HeldOut:
             raise ValueError(
                 f"X_val has {X.shape[1]} columns but X has {data.storage.shape[1]}: pass the same features in both"
             )
+        for ours, theirs in zip(data.columns or (), column_names(self.X_val) or (), strict=False):
+            if ours != theirs:
+                raise ValueError(f"X_val has column {theirs!r} where X has {ours!r}: pass the same columns in order")
         problem = model.problems(data.storage, data.y, [data.sample_weight])[0]
         design = problem.design.elsewhere(as_storage(X), np.asarray(weight / weight.sum()))
         return [Fold(problem, Validation(design, y - problem.y_mean))]

@@ -14,32 +14,49 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from lambdahat._validation import (
+    READ,
+    check_container,
+    check_count,
     check_factors,
+    check_finite,
+    check_magnitude,
     check_name,
-    check_numeric_frame,
     check_real,
     check_sample_weight,
-    check_size,
     check_target,
+    column_names,
+    unchanged_on_error,
 )
 from lambdahat.criteria import Data
 from lambdahat.design import as_storage
 from lambdahat.linear import Vector
 from lambdahat.penalties import Separable
-from lambdahat.problem import Model, Solution
+from lambdahat.problem import Model, Problem, Solution, alpha_max
 from lambdahat.search import Space
 from lambdahat.solvers import solve
 
 
 def validated(estimator: BaseEstimator, X: Any, y: Any, sample_weight: Any = None, groups: Any = None) -> Data:
     """Validate training data, set ``n_features_in_`` and ``feature_names_in_``, and hand X to its storage."""
-    check_numeric_frame(X)
-    X = validate_data(
-        estimator, X, accept_sparse=("csc", "csr", "coo"), dtype=[np.float64, np.float32], accept_large_sparse=True
-    )
-    check_size(X)
+    columns = column_names(X)
+    X, largest = _read(estimator, X, columns, reset=True)
+    check_magnitude(largest, "X", "its columns")
     target = check_target(y, X.shape[0])
-    return Data(as_storage(X), target, check_sample_weight(sample_weight, X.shape[0]), X, groups)
+    return Data(as_storage(X), target, check_sample_weight(sample_weight, X.shape[0]), X, groups, columns)
+
+
+def _read(estimator: BaseEstimator, X: Any, columns: list[str] | None, *, reset: bool) -> tuple[Any, float]:
+    X = validate_data(estimator, check_container(X), reset=reset, **READ)
+    return X, check_finite(X, columns=columns)
+
+
+def _why_zero(problem: Problem) -> str:
+    if np.ptp(problem.y[problem.design.rows]) == 0.0:
+        return "y is constant: there is nothing to fit, pass a target that varies"
+    largest = alpha_max(problem)
+    if largest == 0.0:
+        return "no column of X varies with y: there is nothing to fit, pass other features"
+    return f"all coefficients are zero: penalise at least {1.0 / largest:.3g} times less to let a feature in"
 
 
 class LinearModel(RegressorMixin, BaseEstimator):
@@ -78,7 +95,7 @@ class LinearModel(RegressorMixin, BaseEstimator):
 
     def _check_params(self) -> None:
         check_real(self.tol, "tol", open_low=True)
-        check_real(self.max_iter, "max_iter", low=1)
+        check_count(self.max_iter, "max_iter")
 
     def _factors(self, n_features: int) -> Vector | None:
         return check_factors(getattr(self, "penalty_factors", None), n_features)
@@ -109,11 +126,12 @@ class LinearModel(RegressorMixin, BaseEstimator):
             Where ``max_iter`` rounds do not reach ``tol``.
         """
         self._check_params()
-        data = validated(self, X, y, sample_weight)
-        start = None
-        if self.warm_start and getattr(self, "coef_", np.empty(0)).shape == (data.storage.shape[1],):
-            start = Solution(self.coef_, self.intercept_, np.inf, 0, False, "")
-        return self._fit(data, start)
+        with unchanged_on_error(self):
+            data = validated(self, X, y, sample_weight)
+            start = None
+            if self.warm_start and getattr(self, "coef_", np.empty(0)).shape == (data.storage.shape[1],):
+                start = Solution(self.coef_, self.intercept_, np.inf, 0, False, "")
+            return self._fit(data, start)
 
     def _fit(self, data: Data, start: Solution | None = None) -> Self:
         problem = self._model().problems(data.storage, data.y, [data.sample_weight])[0]
@@ -122,7 +140,7 @@ class LinearModel(RegressorMixin, BaseEstimator):
         self.intercept_ = solution.intercept
         self.dual_gap_ = solution.gap
         self.n_iter_ = max(1, solution.n_iter)
-        self.status_ = solution.message
+        self.status_ = solution.message if solution.w.any() else f"{solution.message}; {_why_zero(problem)}"
         if not solution.converged:
             warnings.warn(
                 f"{type(self).__name__} {solution.message}: raise max_iter, raise tol, or penalise more",
@@ -143,8 +161,7 @@ class LinearModel(RegressorMixin, BaseEstimator):
         array of shape (n,)
         """
         check_is_fitted(self)
-        check_numeric_frame(X)
-        X = validate_data(self, X, accept_sparse=("csc", "csr", "coo"), dtype=[np.float64, np.float32], reset=False)
+        X, _ = _read(self, X, column_names(X), reset=False)
         if scipy.sparse.issparse(X):
             return np.asarray(X @ self.coef_ + self.intercept_)
         used = np.flatnonzero(self.coef_).astype(np.int32)

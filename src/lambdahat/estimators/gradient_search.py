@@ -14,8 +14,8 @@ from sklearn.base import BaseEstimator, MetaEstimatorMixin, RegressorMixin, clon
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
-from lambdahat._validation import check_name, check_real
-from lambdahat.criteria import Criterion, CrossValidation, Data, Fold
+from lambdahat._validation import check_count, check_name, check_real, unchanged_on_error
+from lambdahat.criteria import Criterion, CrossValidation, Data, Fold, check_trainable
 from lambdahat.estimators.base import LinearModel, validated
 from lambdahat.estimators.pipelines import pipeline_folds, split_pipeline
 from lambdahat.estimators.regions import make_region
@@ -135,37 +135,48 @@ class GradientSearch(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
         self
         """
         check_real(self.tol, "tol", open_low=True)
-        check_real(self.max_evals, "max_evals", low=1)
+        check_count(self.max_evals, "max_evals")
         steps, model = split_pipeline(self.estimator)
         model._check_params()
         names = self._chosen(model)
         criterion = as_criterion(self.criterion, self.cv)
-        if steps is None:
-            data = validated(self, X, y, sample_weight, groups)
-            folds = criterion.folds(model._model(names), data)
-        else:
-            data = None
-            folds = pipeline_folds(steps, model._model(names), criterion, X, y, sample_weight, groups)
-        n_features = folds[0].problem.n_features
-        space = model._space(names, n_features)
+        with unchanged_on_error(self):
+            if steps is None:
+                data = validated(self, X, y, sample_weight, groups)
+                folds = criterion.folds(model._model(names), data)
+            else:
+                data = None
+                folds = pipeline_folds(steps, model._model(names), criterion, X, y, sample_weight, groups)
+            check_trainable(folds)
+            objective = self._search(model, names, folds, prefix="" if steps is None else self._last_step + "__")
+            self._keep(objective)
+            if self.refit:
+                self._refit(objective, data, X, y, sample_weight)
+        return self
+
+    def _search(self, model: LinearModel, names: Sequence[str], folds: list[Fold], prefix: str) -> CriterionObjective:
+        space = model._space(names, folds[0].problem.n_features)
+        optimizer = self._optimizer(len(space.names))
         region, self.bounds_ = make_region(model, space, folds, self.bounds, self.init)
-        prefix = "" if steps is None else f"{self.estimator.steps[-1][0]}__"
         to_params = space.to_params
         space = replace(space, to_params=lambda values: {prefix + name: v for name, v in to_params(values).items()})
         objective = CriterionObjective(
             folds, space, n_threads=effective_n_jobs(self.n_jobs), max_evals=int(self.max_evals),
             max_iter=model.max_iter, callback=self._report,
         )  # fmt: skip
-        self.status_ = run(objective, self._optimizer(len(space.names)), region, tol=float(self.tol))
-        self._keep(objective, space)
-        if self.refit:
-            self._refit(objective, data, X, y, sample_weight)
-        return self
+        self.status_ = run(objective, optimizer, region, tol=float(self.tol))
+        return objective
+
+    @property
+    def _last_step(self) -> str:
+        return str(self.estimator.steps[-1][0])
 
     def _chosen(self, model: LinearModel) -> tuple[str, ...]:
         if self.hyperparams is None:
             return model.tunable
         chosen = [self.hyperparams] if isinstance(self.hyperparams, str) else list(self.hyperparams)
+        if not chosen:
+            raise ValueError(f"hyperparams is empty: choose from {', '.join(map(repr, model.tunable))}")
         stripped = [str(name).rpartition("__")[2] for name in chosen]
         for name in stripped:
             check_name(name, model.tunable, "hyperparameter")
@@ -194,7 +205,7 @@ class GradientSearch(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
             )
         return bool(self.callback is not None and self.callback(evaluation))
 
-    def _keep(self, objective: CriterionObjective, space: Any) -> None:
+    def _keep(self, objective: CriterionObjective) -> None:
         best = objective.best_index
         evaluation = objective.evaluation(best)
         self.trace_ = objective.trace()
@@ -210,7 +221,7 @@ class GradientSearch(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
         if data is None:
             fit_params = {}
             if sample_weight is not None:
-                fit_params[f"{best.steps[-1][0]}__sample_weight"] = sample_weight
+                fit_params[f"{self._last_step}__sample_weight"] = sample_weight
             best.fit(X, y, **fit_params)
             if hasattr(best, "feature_names_in_"):
                 self.feature_names_in_ = best.feature_names_in_
@@ -264,7 +275,7 @@ def as_criterion(criterion: Any, cv: Any = 5) -> Criterion:
     if isinstance(criterion, str):
         check_name(criterion, ("cv",), "criterion")
         return CrossValidation(cv)
-    if not hasattr(criterion, "folds"):
+    if isinstance(criterion, type) or not hasattr(criterion, "folds"):
         raise ValueError(
             f"criterion={criterion!r} is neither a name nor a criterion object: pass 'cv' or HeldOut(X_val, y_val)"
         )
