@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lambdahat.datafits import Datafit, Quadratic
-from lambdahat.design import Design, NormalEquations, Storage
+from lambdahat.design import Design, Moments, NormalEquations, Storage
 from lambdahat.linear import Vector
 from lambdahat.penalties import Separable
 
@@ -166,3 +166,14 @@ class Model:
         if self.standardize:
             penalty = penalty.rescaled(design.scales)
         return Problem(design, y - y_mean, y_mean, penalty, self.datafit, normal)
+
+    def problem_from_moments(self, storage: Storage, y: Vector, sample_weight: Vector, moments: Moments) -> Problem:
+        """The problem of the rows whose moments are given, by their normal equations: no pass over X."""
+        mean = moments.mean if self.fit_intercept or self.standardize else np.zeros(moments.total.size)
+        scales = np.ones(mean.size - 1)
+        if self.standardize:
+            variances = moments.about(mean).G.diagonal()
+            scales = np.sqrt(np.where(variances > 0.0, variances, 1.0))
+        center = mean if self.fit_intercept else np.zeros(mean.size)
+        design = Design(storage, sample_weight / moments.weight, moments.weight, center[:-1], scales)
+        return self.problem(design, y, moments.about(center))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lambdahat.design import Design, NormalEquations, Storage
+from lambdahat.design import Design, Moments, NormalEquations, Storage
 from lambdahat.linear import Vector
 from lambdahat.problem import Model, Problem
 
@@ -26,6 +26,7 @@ class Data:
     X: Any  # as validated, for splitters
     groups: Any = None
     columns: list[str] | None = None  # names, where X is a frame
+    moments: list[Moments] = field(default_factory=list)  # of all rows, left here by a pass over X for a later fit
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sklearn.model_selection import check_cv
 
 from lambdahat.criteria.base import Data, Fold, Validation
-from lambdahat.design import DenseStorage, Design, shared_moments
+from lambdahat.design import DenseStorage, shared_moments
 from lambdahat.problem import Model
 
 
@@ -87,23 +87,18 @@ def _from_moments(
     if any(not np.array_equal(weight, np.where(weight > 0.0, base, 0.0)) for weight in (*train, *test)):
         return None  # rows drawn several times
     masks = [weight > 0.0 for weight in (*train, *test)]
+    masks.append(base > 0.0)
     moments = shared_moments(storage, data.y, base, masks, center=model.fit_intercept or model.standardize)
     if moments is None:
         return None
+    *parts, whole = moments
+    data.moments.append(whole)
     folds = []
     for k in range(K):
-        center = moments[k].mean
-        if model.standardize:
-            variances = moments[k].about(center).G.diagonal()
-            scales = np.sqrt(np.where(variances > 0.0, variances, 1.0))
-        else:
-            scales = np.ones(p)
-        if not model.fit_intercept:
-            center = np.zeros(p + 1)
-        design = Design(storage, train[k] / moments[k].weight, moments[k].weight, center[:-1], scales)
-        problem = model.problem(design, data.y, moments[k].about(center))
-        validation = design.elsewhere(storage, test[k] / moments[K + k].weight)
-        folds.append(Fold(problem, Validation(validation, problem.y, moments[K + k].about(center))))
+        problem = model.problem_from_moments(storage, data.y, train[k], parts[k])
+        center = np.append(problem.design.means, problem.y_mean)
+        judged = problem.design.elsewhere(storage, test[k] / parts[K + k].weight)
+        folds.append(Fold(problem, Validation(judged, problem.y, parts[K + k].about(center))))
     return folds
 
 

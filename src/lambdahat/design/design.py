@@ -106,9 +106,7 @@ class Design:
         if len(designs) < 2 or any(design.storage is not designs[0].storage for design in designs):
             return [design.gradient(q) for design, q in zip(designs, qs, strict=True)]
         products = designs[0].storage.rmatvec_many(np.stack(qs))
-        return [
-            product - design.means * q.sum() for design, product, q in zip(designs, products, qs, strict=True)
-        ]
+        return [product - design.means * q.sum() for design, product, q in zip(designs, products, qs, strict=True)]
 
     def gradient_columns(self, columns: Columns, q: Vector) -> Vector:
         """``X̃ᵀq`` for some columns."""

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from lambdahat.design.storage import DenseStorage
 from lambdahat.linear import Matrix, Vector, solve_dense
 
-_BLOCK = 2048  # rows in a block: a few megabytes, so that a block is still in cache when it is multiplied
+_BLOCK = 1024  # rows in a block: a few megabytes, so that a block is still in cache when it is multiplied
 _MAX_GROUPS = 64
 
 
@@ -74,9 +74,8 @@ def _moments(X: DenseStorage, y: Vector, weights: Vector, rows: NDArray[np.intp]
         chosen = rows[start : start + _BLOCK]
         index = slice(chosen[0], chosen[-1] + 1) if contiguous else chosen
         Z = block[: chosen.size]
-        Z[:, :-1] = X.X[index]
-        Z[:, -1] = y[index]
-        Z -= shift
+        np.subtract(X.X[index], shift[:-1], out=Z[:, :-1])
+        np.subtract(y[index], shift[-1], out=Z[:, -1])
         w = weights[index]
         total += w @ Z
         if w[0] != 1.0 or np.any(w != 1.0):
@@ -92,8 +91,12 @@ def shared_moments(
 
     Sums are accumulated about a point near the means (no cancellation) if ``center``, about zero otherwise.
     """
-    keys = np.packbits(np.stack(row_sets), axis=0, bitorder="little")
-    signatures, group_of_row = np.unique(keys.T, axis=0, return_inverse=True)
+    if len(row_sets) > 64:
+        return None
+    keys = np.zeros(X.shape[0], dtype=np.uint64)  # bit k: the row is in set k
+    for k, rows in enumerate(row_sets):
+        keys |= rows.astype(np.uint64) << np.uint64(k)
+    signatures, group_of_row = np.unique(keys, return_inverse=True)
     if len(signatures) > _MAX_GROUPS:
         return None
     n, p = X.shape
@@ -102,12 +105,12 @@ def shared_moments(
         some = slice(0, n, max(1, n // 256))
         shift[:-1] = X.X[some].mean(axis=0, dtype=np.float64)
         shift[-1] = y[some].mean()
-    members = np.unpackbits(signatures, axis=1, count=len(row_sets), bitorder="little").astype(bool)
     sums: list[Moments | None] = [None] * len(row_sets)
-    for group, member in enumerate(members):
-        if member.any():
-            moments = _moments(X, y, sample_weight, np.flatnonzero(group_of_row.ravel() == group), shift)
-            for k in np.flatnonzero(member):
-                previous = sums[k]
-                sums[k] = moments if previous is None else previous + moments
+    for group, signature in enumerate(signatures):
+        if signature:
+            moments = _moments(X, y, sample_weight, np.flatnonzero(group_of_row == group), shift)
+            for k in range(len(row_sets)):
+                if int(signature) >> k & 1:
+                    previous = sums[k]
+                    sums[k] = moments if previous is None else previous + moments
     return [moments for moments in sums if moments is not None]

@@ -134,7 +134,10 @@ class LinearModel(RegressorMixin, BaseEstimator):
             return self._fit(data, start)
 
     def _fit(self, data: Data, start: Solution | None = None) -> Self:
-        problem = self._model().problems(data.storage, data.y, [data.sample_weight])[0]
+        if data.moments:
+            problem = self._model().problem_from_moments(data.storage, data.y, data.sample_weight, data.moments[0])
+        else:
+            problem = self._model().problems(data.storage, data.y, [data.sample_weight])[0]
         solution = solve(problem, tol=self.tol, max_iter=self.max_iter, start=start)
         self.coef_ = solution.w
         self.intercept_ = solution.intercept
