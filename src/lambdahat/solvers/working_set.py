@@ -169,8 +169,8 @@ def _solve_columns(problem: Problem, w: Vector, tol: float, max_iter: int, start
             workspace = form if isinstance(form, GramForm) else None
             return _solution(problem, w, gap / problem.null_value, iteration, tol, workspace, h)
         kept = columns if isinstance(form, GramForm) else np.flatnonzero(w).astype(np.int32)
-        size = max(SMALLEST_WORKING_SET, 2 * int(np.count_nonzero(w)))
-        columns = _working_set(penalty.subdiff_distance(w, -h), kept, size)
+        room = max(SMALLEST_WORKING_SET, int(np.count_nonzero(w)))
+        columns = _working_set(penalty.subdiff_distance(w, -h), kept, room)
         form = design.form(columns, y, q, w[columns], l1[columns], l2[columns], positive, form)
         inner_target = max(0.3 * gap_target, 0.05 * gap)
         for _ in range(_INNER_ROUNDS if form.self_contained else 1):
@@ -185,11 +185,10 @@ def _solve_columns(problem: Problem, w: Vector, tol: float, max_iter: int, start
 _NO_COLUMNS = np.empty(0, dtype=np.int32)
 
 
-def _working_set(violation: Vector, kept: Columns, size: int) -> Columns:
+def _working_set(violation: Vector, kept: Columns, room: int) -> Columns:
     """The columns kept, first and in their order, and those that violate their optimality conditions the most."""
     violation[kept] = 0.0
     new = np.flatnonzero(violation > 0.0)
-    room = max(size - kept.size, SMALLEST_WORKING_SET // 2)
     if new.size > room:
         new = np.sort(new[np.argpartition(-violation[new], room)[:room]])
     return np.concatenate([kept, new.astype(np.int32)])
