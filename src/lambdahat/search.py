@@ -144,6 +144,9 @@ class _Packed:
     v: Vector
 
 
+# Where X stores no more values than this, solving inner problems well costs milliseconds.
+_SMALL = 1_000_000
+
 # Gradients of so many evaluations are kept for warm starts: each is as long as the coefficients are many.
 _GRADIENTS_KEPT = 3
 
@@ -173,13 +176,22 @@ class CriterionObjective:
         self.n_threads, self.max_evals, self.max_iter, self.callback = n_threads, max_evals, max_iter, callback
         weights = np.array([fold.weight for fold in folds])
         self.weights = weights / weights.sum()
-        # From normal equations a solve is cheap and done well; on the columns a loose gap ranks as well.
-        self.coarse_tol = 1e-5 if folds[0].problem.normal is not None else 1e-2
+        problem = folds[0].problem
+        self.cheap = problem.normal is not None or problem.design.storage.n_stored <= _SMALL
+        self._base_tol = 1e-5 if self.cheap else 1e-2
         self.visited: list[_Visited] = []
         self._workspaces: list[Any] = [None] * len(folds)
         self._gradients: list[tuple[int, list[Vector | None]]] = []
         self._pool: ThreadPoolExecutor | None = None
         self._began = time.perf_counter()
+
+    @property
+    def coarse_tol(self) -> float:
+        """The loosest gap that still ranks: on large data a share of the best criterion so far, else tight, it is cheap."""
+        if not self.visited:
+            return self._base_tol
+        values = [seen.point.value for seen in self.visited]
+        return self._base_tol * float(np.clip(min(values) / values[0], 1e-3, 1.0)) if values[0] > 0.0 else self._base_tol
 
     @contextmanager
     def running(self) -> Iterator[None]:

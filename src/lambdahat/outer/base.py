@@ -28,8 +28,13 @@ class Objective(Protocol):
     optimiser need not return the best point: it says in a sentence how it ended.
     """
 
-    coarse_tol: float
-    """The loosest gap that still ranks hyperparameters that differ by a factor of two or more."""
+    @property
+    def cheap(self) -> bool:
+        """Whether an evaluation costs so little that many are no matter."""
+
+    @property
+    def coarse_tol(self) -> float:
+        """The loosest gap that still ranks hyperparameters that differ by a factor of two or more."""
 
     def __call__(self, x: Vector, tol: float) -> Point: ...
 

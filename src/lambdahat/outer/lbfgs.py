@@ -52,7 +52,11 @@ class LBFGS:
         visited: list[Point] = []
 
         class Recorded:
-            coarse_tol = objective.coarse_tol
+            cheap = objective.cheap
+
+            @property
+            def coarse_tol(self) -> float:
+                return objective.coarse_tol
 
             def __call__(self, x: Vector, tol: float) -> Point:
                 visited.append(objective(x, tol))

@@ -14,6 +14,8 @@ import numpy as np
 
 from lambdahat.outer.base import Line, Objective, Region
 
+_WIDE = 4.0  # a factor of about 50
+
 
 @dataclass(frozen=True)
 class Scalar:
@@ -23,11 +25,14 @@ class Scalar:
     ----------
     ratio : float, default 3
         Factor between neighbours of the coarse look.
+    fine_ratio : float, default 1.7
+        The same where evaluations are cheap, and a look at every valley costs nothing.
     most_steps : int, default 40
         Bound on the number of refinements.
     """
 
     ratio: float = 3.0
+    fine_ratio: float = 1.7
     most_steps: int = 40
 
     def minimize(self, objective: Objective, region: Region, *, tol: float) -> str:
@@ -41,7 +46,7 @@ class Scalar:
 
     def look(self, scan: _Scan, line: Line) -> None:
         """Evaluate from the simple end towards the complex one, until nothing better is to be expected."""
-        step = np.log(self.ratio)
+        step = float(np.log(self.fine_ratio if scan.objective.cheap else self.ratio))
         t = line.t_high
         scan.evaluate(t, scan.objective.coarse_tol)
         while t > line.t_low:
@@ -103,18 +108,19 @@ class _Scan:
     def has_risen(self, step: float) -> bool:
         """Whether going on, to the left by steps of ``step``, is hopeless.
 
-        After a good fall (the best point is far better than the simplest model) one clear rise, or a slope that makes
-        it certain, is enough; after a small one the first valley may be a shallow one before a deep one, and the
-        criterion has to rise again and again.
+        The first valley may be a shallow one before a deep one, so the criterion has to stay above its best over a wide
+        range. Where that is expensive and the fall was good (the best point is far better than the simplest model),
+        one clear rise, or a slope that foretells it, is enough.
         """
         best = int(np.argmin(self.value))
         fall = self.value[-1] - self.value[best]
-        if fall > 0.2 * abs(self.value[-1]):
+        if fall > 0.2 * abs(self.value[-1]) and not self.objective.cheap:
             bend = max((self.slope[1] - self.slope[0]) / (self.t[1] - self.t[0]), 0.0)
             ahead = self.value[0] - step * self.slope[0] + 0.5 * step**2 * bend if self.slope[0] < 0.0 else 0.0
             return max(self.value[0], ahead) > self.value[best] + 0.03 * fall
         margin = max(0.02 * fall, 0.001 * abs(self.value[best]))
-        return best >= 4 and all(value > self.value[best] + margin for value in self.value[:4])
+        latest = [value for t, value in zip(self.t, self.value, strict=True) if t < self.t[0] + 0.5 * _WIDE]
+        return self.t[best] - self.t[0] > _WIDE and min(latest) > self.value[best] + margin
 
     def most_promising(self) -> tuple[float | None, float, float]:
         """Where the model is lowest inside an interval: place, value, distance to the nearest point visited."""
