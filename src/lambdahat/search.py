@@ -191,7 +191,9 @@ class CriterionObjective:
         if not self.visited:
             return self._base_tol
         values = [seen.point.value for seen in self.visited]
-        return self._base_tol * float(np.clip(min(values) / values[0], 1e-3, 1.0)) if values[0] > 0.0 else self._base_tol
+        return (
+            self._base_tol * float(np.clip(min(values) / values[0], 1e-3, 1.0)) if values[0] > 0.0 else self._base_tol
+        )
 
     @contextmanager
     def running(self) -> Iterator[None]:

@@ -15,6 +15,7 @@ import numpy as np
 from lambdahat.outer.base import Line, Objective, Region
 
 _WIDE = 4.0  # a factor of about 50
+_NEAR, _NARROW = 0.5, 0.2
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,9 @@ class Scalar:
             t, promised, width = scan.most_promising()
             best = min(scan.value)
             if t is None or best - promised <= tol * abs(best):
-                return scan.ending(tol)
+                t, width = scan.unexplored() if scan.objective.cheap else (None, 0.0)
+                if t is None:
+                    return scan.ending(tol)
             scan.evaluate(t, min(scan.objective.coarse_tol, 0.03 * width**2))
         return f"stopped after {self.most_steps} refinements"
 
@@ -130,6 +133,16 @@ class _Scan:
             if t is not None and value < found[1]:
                 found = (t, value, min(t - self.t[k], self.t[k + 1] - t))
         return found
+
+    def unexplored(self) -> tuple[float | None, float]:
+        """The middle of the widest interval near the best point: cross-validation curves have dips no cubic foresees."""
+        t = np.array(self.t)
+        width, middle = np.diff(t), 0.5 * (t[1:] + t[:-1])
+        width[np.abs(middle - t[int(np.argmin(self.value))]) > _NEAR] = 0.0
+        widest = int(np.argmax(width))
+        if width[widest] <= _NARROW:
+            return None, 0.0
+        return float(middle[widest]), float(0.5 * width[widest])
 
     def ending(self, tol: float) -> str:
         best = int(np.argmin(self.value))
