@@ -112,7 +112,7 @@ def column_names(X: Any) -> list[str] | None:
 
 
 def check_finite(X: Any, name: str = "X", columns: Sequence[str] | None = None) -> float:
-    """Refuse NaN and infinity, and say where the first one is. Returns (an upper bound of) the largest absolute value."""
+    """Refuse NaN and infinity, and say where the first one is. Returns a bound of the largest absolute value."""
     values = X.data if scipy.sparse.issparse(X) else X
     if not values.size:
         return 0.0

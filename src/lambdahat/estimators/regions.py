@@ -29,48 +29,31 @@ def make_region(model: LinearModel, space: Space, folds: list[Fold], bounds: Any
     given = _check_bounds(bounds, model)
     d = len(space.names)
     lower, upper = np.full(d, -_LOGIT), np.full(d, _LOGIT)
-    lines = []
-    for origin, direction in model._lines(space):
-        t_low, t_high = _range(space, folds, origin)
-        lines.append((origin, direction, t_low, t_high))
-    if lines:
-        moved = lines[0][1] != 0.0
-        lower[moved], upper[moved] = min(line[2] for line in lines), max(line[3] for line in lines)
+    bounded = np.array([name.partition("[")[0] in given for name in space.names])
     for k, name in enumerate(space.names):
-        key = name.partition("[")[0]
-        if key in given:
-            ends = np.full(d, np.nan)
-            low, high = given[key]
-            for bound, value in ((lower, low), (upper, high)):
-                ends[:] = value
-                bound[k] = np.clip(space.x(ends)[k], -700.0, 700.0)
-    if lines:
-        first = [
-            Line(
-                origin,
-                direction,
-                max(low, _limit(origin, direction, lower, np.max)),
-                min(high, _limit(origin, direction, upper, np.min)),
-            )
-            if not given
-            else Line(
-                origin, direction, _limit(origin, direction, lower, np.max), _limit(origin, direction, upper, np.min)
-            )
-            for origin, direction, low, high in lines
-        ]
-    else:
-        first = [Line(np.zeros(d), np.ones(d), float(lower[0]), float(upper[0]))]
+        for bound, value in zip((lower, upper), given.get(name.partition("[")[0], ()), strict=False):
+            values = np.full(d, 0.5)
+            values[k] = value
+            bound[k] = np.clip(space.x(values)[k], -700.0, 700.0)
+    lines: dict[tuple[float, ...], Line] = {}
+    for origin, direction in model._lines(space):
+        moved = direction != 0.0
+        origin = np.where(moved, origin, np.clip(origin, lower, upper))
+        t_low, t_high = _range(space, folds, origin)
+        if bounded[moved].any():
+            t_low, t_high = float(lower[moved].max()), float(upper[moved].min())
+        lines[tuple(origin)] = Line(origin, direction, t_low, t_high)
+    for line in lines.values():
+        moved = (line.direction != 0.0) & ~bounded
+        lower[moved] = min(line.t_low for line in lines.values())
+        upper[moved] = max(line.t_high for line in lines.values())
+    first = list(lines.values()) or [Line(np.zeros(d), np.ones(d), float(lower[0]), float(upper[0]))]
     region = Region(lower, upper, tuple(first), _start(model, space, init, p, lower, upper))
     low_values, high_values = space.values(lower), space.values(upper)
     named: Bounds = {}
     for k, name in enumerate(space.names):
         named.setdefault(name.partition("[")[0], (float(low_values[k]), float(high_values[k])))
     return region, named
-
-
-def _limit(origin: Vector, direction: Vector, bound: Vector, pick: Any) -> float:
-    moved = direction != 0.0
-    return float(pick((bound[moved] - origin[moved]) / direction[moved]))
 
 
 def _range(space: Space, folds: list[Fold], origin: Vector) -> tuple[float, float]:
