@@ -59,6 +59,20 @@ def _why_zero(problem: Problem) -> str:
     return f"all coefficients are zero: penalise at least {1.0 / largest:.3g} times less to let a feature in"
 
 
+def check_model(estimator: Any, what: str) -> LinearModel:
+    """One of the models that have hyperparameters, or a sentence."""
+    if not isinstance(estimator, LinearModel) or not estimator.tunable:
+        name = estimator.__name__ if isinstance(estimator, type) else type(estimator).__name__
+        raise ValueError(f"{name} has {what}: pass Lasso, ElasticNet, WeightedLasso or Ridge of lambdahat")
+    return estimator
+
+
+def warn_unconverged(name: str, solution: Solution, stacklevel: int) -> None:
+    """A warning with the gap reached and what to do."""
+    message = f"{name} {solution.message}: raise max_iter, raise tol, or penalise more"
+    warnings.warn(message, ConvergenceWarning, stacklevel=stacklevel + 1)
+
+
 class LinearModel(RegressorMixin, BaseEstimator):
     """Base of the linear models: a subclass has parameters, a penalty, and a space for its hyperparameters."""
 
@@ -145,11 +159,7 @@ class LinearModel(RegressorMixin, BaseEstimator):
         self.n_iter_ = max(1, solution.n_iter)
         self.status_ = solution.message if solution.w.any() else f"{solution.message}; {_why_zero(problem)}"
         if not solution.converged:
-            warnings.warn(
-                f"{type(self).__name__} {solution.message}: raise max_iter, raise tol, or penalise more",
-                ConvergenceWarning,
-                stacklevel=3,
-            )
+            warn_unconverged(type(self).__name__, solution, stacklevel=3)
         return self
 
     def predict(self, X: Any) -> NDArray[np.float64]:
