@@ -89,14 +89,14 @@ def check_trainable(folds: list[Fold]) -> None:
                 f"y is constant in {where}: nothing can be learnt there, use other folds (for example shuffled ones) "
                 "or another target"
             )
-        if _is_constant(problem):
+        if is_constant(problem):
             raise ValueError(
                 f"every column of X is constant in {where}: nothing can be learnt there, use other folds (for example "
                 "shuffled ones) or other features"
             )
 
 
-def _is_constant(problem: Problem) -> bool:
+def is_constant(problem: Problem) -> bool:
     """Whether no column varies; looks at ever more columns until one does, mostly the first."""
     p, start, size = problem.n_features, 0, 1
     while start < p:

@@ -27,7 +27,7 @@ from lambdahat._validation import (
     column_names,
     unchanged_on_error,
 )
-from lambdahat.criteria import Data
+from lambdahat.criteria import Data, is_constant
 from lambdahat.design import as_storage
 from lambdahat.linear import Vector
 from lambdahat.penalties import Separable
@@ -53,7 +53,7 @@ def _read(estimator: BaseEstimator, X: Any, columns: list[str] | None, *, reset:
 def _why_zero(problem: Problem) -> str:
     if np.ptp(problem.y[problem.design.rows]) == 0.0:
         return "y is constant: there is nothing to fit, pass a target that varies"
-    largest = alpha_max(problem)
+    largest = 0.0 if is_constant(problem) else alpha_max(problem)
     if largest == 0.0:
         return "no column of X varies with y: there is nothing to fit, pass other features"
     return f"all coefficients are zero: penalise at least {1.0 / largest:.3g} times less to let a feature in"
