@@ -77,6 +77,9 @@ class Criterion(Protocol):
 
 def check_trainable(folds: list[Fold]) -> None:
     """Refuse folds that cannot tell one hyperparameter from another."""
+    penalty = folds[0].problem.penalty
+    if not np.any(np.isfinite(penalty.l1) & ((penalty.l1_factors > 0.0) | (penalty.l2_factors > 0.0))):
+        raise ValueError("every feature is unpenalised or excluded: there is nothing to tune, change the factors")
     for k, fold in enumerate(folds):
         problem = fold.problem
         rows = problem.design.rows
@@ -86,14 +89,14 @@ def check_trainable(folds: list[Fold]) -> None:
                 f"y is constant in {where}: nothing can be learnt there, use other folds (for example shuffled ones) "
                 "or another target"
             )
-        if _is_constant(problem):
+        if is_constant(problem):
             raise ValueError(
                 f"every column of X is constant in {where}: nothing can be learnt there, use other folds (for example "
                 "shuffled ones) or other features"
             )
 
 
-def _is_constant(problem: Problem) -> bool:
+def is_constant(problem: Problem) -> bool:
     """Whether no column varies; looks at ever more columns until one does, mostly the first."""
     p, start, size = problem.n_features, 0, 1
     while start < p:

@@ -42,11 +42,11 @@ class CrossValidation:
                 raise ValueError(f"cv={self.cv} folds need as many rows, but n_samples={n}: use fewer folds")
         splits = []
         for k, (train, test) in enumerate(check_cv(self.cv, data.y).split(data.X, data.y, data.groups)):
-            train, test = np.asarray(train), np.asarray(test)
-            for name, rows in (("training", train), ("validation", test)):
-                if rows.size == 0 or data.sample_weight[rows].sum() <= 0.0:
+            pair = (_rows(train, n, f"training rows of fold {k}"), _rows(test, n, f"validation rows of fold {k}"))
+            for name, rows in zip(("training", "validation"), pair, strict=True):
+                if data.sample_weight[rows].sum() <= 0.0:
                     raise ValueError(f"fold {k} has no {name} rows of positive weight: use fewer or larger folds")
-            splits.append((train, test))
+            splits.append(pair)
         if not splits:
             raise ValueError("cv yields no split: pass at least one pair of training and validation rows")
         return splits
@@ -58,10 +58,21 @@ class CrossValidation:
         return _from_moments(model, data, train, test) or _from_rows(model, data, train, test)
 
 
+def _rows(rows: Any, n: int, name: str) -> NDArray[np.intp]:
+    """Row numbers, from numbers or a mask."""
+    rows = np.asarray(rows)
+    if rows.dtype == bool and rows.shape == (n,):
+        return np.flatnonzero(rows)
+    if rows.size == 0:
+        return np.empty(0, dtype=np.intp)
+    if rows.ndim != 1 or rows.dtype.kind not in "iu" or rows.min() < 0 or rows.max() >= n:
+        raise ValueError(f"the {name} are no rows of X: cv must yield row numbers from 0 to {n - 1}, or masks of {n}")
+    numbers: NDArray[np.intp] = rows.astype(np.intp)
+    return numbers
+
+
 def _weights(sample_weight: NDArray[np.float64], rows: NDArray[np.intp]) -> NDArray[np.float64]:
     """Sample weights on some rows, zero elsewhere; a row drawn several times counts as often."""
-    if rows.dtype == bool:
-        return np.where(rows, sample_weight, 0.0)
     return sample_weight * np.bincount(rows, minlength=sample_weight.size)
 
 

@@ -27,7 +27,7 @@ from lambdahat._validation import (
     column_names,
     unchanged_on_error,
 )
-from lambdahat.criteria import Data
+from lambdahat.criteria import Data, is_constant
 from lambdahat.design import as_storage
 from lambdahat.linear import Vector
 from lambdahat.penalties import Separable
@@ -53,10 +53,24 @@ def _read(estimator: BaseEstimator, X: Any, columns: list[str] | None, *, reset:
 def _why_zero(problem: Problem) -> str:
     if np.ptp(problem.y[problem.design.rows]) == 0.0:
         return "y is constant: there is nothing to fit, pass a target that varies"
-    largest = alpha_max(problem)
+    largest = 0.0 if is_constant(problem) else alpha_max(problem)
     if largest == 0.0:
         return "no column of X varies with y: there is nothing to fit, pass other features"
     return f"all coefficients are zero: penalise at least {1.0 / largest:.3g} times less to let a feature in"
+
+
+def check_model(estimator: Any, what: str) -> LinearModel:
+    """One of the models that have hyperparameters, or a sentence."""
+    if not isinstance(estimator, LinearModel) or not estimator.tunable:
+        name = estimator.__name__ if isinstance(estimator, type) else type(estimator).__name__
+        raise ValueError(f"{name} has {what}: pass Lasso, ElasticNet, WeightedLasso or Ridge of lambdahat")
+    return estimator
+
+
+def warn_unconverged(name: str, solution: Solution, stacklevel: int) -> None:
+    """A warning with the gap reached and what to do."""
+    message = f"{name} {solution.message}: raise max_iter, raise tol, or penalise more"
+    warnings.warn(message, ConvergenceWarning, stacklevel=stacklevel + 1)
 
 
 class LinearModel(RegressorMixin, BaseEstimator):
@@ -145,11 +159,7 @@ class LinearModel(RegressorMixin, BaseEstimator):
         self.n_iter_ = max(1, solution.n_iter)
         self.status_ = solution.message if solution.w.any() else f"{solution.message}; {_why_zero(problem)}"
         if not solution.converged:
-            warnings.warn(
-                f"{type(self).__name__} {solution.message}: raise max_iter, raise tol, or penalise more",
-                ConvergenceWarning,
-                stacklevel=3,
-            )
+            warn_unconverged(type(self).__name__, solution, stacklevel=3)
         return self
 
     def predict(self, X: Any) -> NDArray[np.float64]:

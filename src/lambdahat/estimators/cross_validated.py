@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import numbers
 from typing import Any, Self
 
-import numpy as np
-
+from lambdahat._validation import check_real
 from lambdahat.estimators.base import LinearModel
 from lambdahat.estimators.gradient_search import GradientSearch
 from lambdahat.estimators.linear_models import ElasticNet, Lasso
@@ -15,6 +15,7 @@ from lambdahat.penalties import Separable
 class _CrossValidated(LinearModel):
     """Fit by a :class:`GradientSearch` and keep the fitted attributes of the model it ends with."""
 
+    tunable = ()
     cv: Any
     n_jobs: int | None
     verbose: int
@@ -195,10 +196,12 @@ class ElasticNetCV(_CrossValidated):
                 raise ValueError(f"l1_ratio={self.l1_ratio!r} is unknown: pass a number, a list of numbers, or 'auto'")
             search = self._search(X, y, sample_weight, groups, self._estimator())
         else:
-            ratios = np.atleast_1d(np.asarray(self.l1_ratio, dtype=np.float64))
+            ratios = [self.l1_ratio] if isinstance(self.l1_ratio, numbers.Real) else list(self.l1_ratio)
+            if not ratios:
+                raise ValueError("l1_ratio is empty: pass a number, a list of numbers, or 'auto'")
             searches = [
-                self._search(X, y, sample_weight, groups, self._estimator(float(ratio)), hyperparams=["alpha"])
-                for ratio in ratios
+                self._search(X, y, sample_weight, groups, self._estimator(ratio), hyperparams=["alpha"])
+                for ratio in [check_real(ratio, "l1_ratio", high=1.0) for ratio in ratios]
             ]
             search = min(searches, key=lambda search: search.best_criterion_)
         self.l1_ratio_ = float(search.best_estimator_.l1_ratio)

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lambdahat import problem as _problem
-from lambdahat._validation import check_factors, check_name, check_rows
+from lambdahat._validation import check_count, check_factors, check_name, check_real, check_rows
 from lambdahat.criteria import Data
 from lambdahat.design import as_storage
-from lambdahat.estimators.base import LinearModel
+from lambdahat.estimators.base import LinearModel, check_model, warn_unconverged
 from lambdahat.estimators.gradient_search import as_criterion
 from lambdahat.linear import Vector
 from lambdahat.penalties import l1
@@ -90,6 +90,9 @@ def hypergradient(
         Where the columns of a support are linearly dependent, with the minimum-norm Jacobian.
     """
     check_name(method, METHODS, "method")
+    check_real(tol, "tol", open_low=True)
+    estimator = check_model(estimator, "no gradient here")
+    estimator._check_params()
     X, y, weight = check_rows(X, y, sample_weight)
     folds = as_criterion(criterion, cv).folds(estimator._model(), Data(as_storage(X), y, weight, X, groups))
     p = X.shape[1]
@@ -102,6 +105,7 @@ def hypergradient(
     began = time.perf_counter()
     for fold in folds:
         solutions.append(solve(fold.problem.with_hyperparams(theta), tol=tol, max_iter=estimator.max_iter))
+    _warn_once(estimator, [solution for solution in solutions if not solution.converged])
     solved = time.perf_counter()
     for fold, solution in zip(folds, solutions, strict=True):
         fold_value, fold_gradient, _ = fold_hypergradient(fold, fold.problem.with_hyperparams(theta), solution, tol)
@@ -120,6 +124,13 @@ def hypergradient(
         solved - began,
         ended - solved,
     )
+
+
+def _warn_once(estimator: LinearModel, unconverged: list[Solution]) -> None:
+    """One warning, for the worst."""
+    if unconverged:
+        worst = max(unconverged, key=lambda solution: solution.gap)
+        warn_unconverged(type(estimator).__name__, worst, stacklevel=3)
 
 
 @dataclass(frozen=True, eq=False)
@@ -178,6 +189,8 @@ def path(
     -------
     PathResult
     """
+    estimator = check_model(estimator, "no path here")
+    estimator._check_params()
     X, y, weight = check_rows(X, y, sample_weight)
     storage = as_storage(X)
     p = X.shape[1]
@@ -191,19 +204,27 @@ def path(
         largest = _problem.alpha_max(at(1.0))
         if largest == 0.0:
             raise ValueError("alphas must be given where nothing is penalised by an l1 norm, or X or y is constant")
-        alphas = np.geomspace(largest, largest * eps, n_alphas)
-    alphas = np.sort(np.atleast_1d(np.asarray(alphas, dtype=np.float64)))[::-1]
+        check_real(eps, "eps", high=1.0, open_low=True)
+        alphas = np.geomspace(largest, largest * eps, check_count(n_alphas, "n_alphas"))
+    alphas = np.sort([check_real(alpha, "alpha") for alpha in np.atleast_1d(alphas).tolist()])[::-1]
+    if alphas.size == 0:
+        raise ValueError("alphas is empty: pass at least one value")
     held_out = None
-    if X_val is not None:
+    if X_val is not None or y_val is not None:
         held_out = check_rows(X_val, y_val, names=("X_val", "y_val"))[:2]
+        if held_out[0].shape[1] != p:
+            raise ValueError(f"X_val has {held_out[0].shape[1]} columns but X has {p}: pass the same features in both")
     coefs, intercepts = np.zeros((p, alphas.size)), np.zeros(alphas.size)
     gaps, scores = np.zeros(alphas.size), np.zeros(alphas.size)
-    solution = None
+    solution, unconverged = None, []
     for k, alpha in enumerate(alphas):
         solution = solve(at(float(alpha)), tol=estimator.tol, max_iter=estimator.max_iter, start=solution)
+        if not solution.converged:
+            unconverged.append(solution)
         coefs[:, k], intercepts[k], gaps[k] = solution.w, solution.intercept, solution.gap
         if held_out is not None:
             scores[k] = np.mean((held_out[1] - held_out[0] @ solution.w - solution.intercept) ** 2)
+    _warn_once(estimator, unconverged)
     sizes = np.count_nonzero(coefs, axis=0)
     return PathResult(alphas, coefs, intercepts, gaps, sizes, scores if held_out is not None else None)
 
@@ -235,6 +256,7 @@ def alpha_max(
     -------
     float
     """
+    check_real(l1_ratio, "l1_ratio", high=1.0)
     X, y, weight = check_rows(X, y, sample_weight)
     factors = check_factors(penalty_factors, X.shape[1])
     model = Model(lambda p, _: l1(p, l1_ratio, factors, positive=positive), fit_intercept, standardize)

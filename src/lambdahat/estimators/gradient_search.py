@@ -184,6 +184,8 @@ class GradientSearch(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
 
     def _optimizer(self, d: int) -> OuterOptimizer:
         if not isinstance(self.optimizer, str):
+            if isinstance(self.optimizer, type) or not hasattr(self.optimizer, "minimize"):
+                raise ValueError(f"optimizer={self.optimizer!r} is no optimizer: pass 'auto', or one with minimize()")
             optimizer: OuterOptimizer = self.optimizer
             return optimizer
         name = check_name(self.optimizer, ("auto", *OPTIMIZERS), "optimizer")

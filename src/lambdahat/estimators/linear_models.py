@@ -218,10 +218,11 @@ class WeightedLasso(LinearModel):
     def _space(self, names: Sequence[str] | None, n_features: int) -> Space:
         for name in names or ():
             check_name(name, self.tunable, "hyperparameter")
+        excluded = np.isinf(self._feature_weights(n_features))
         return Space(
             tuple(f"weights[{j}]" for j in range(n_features)),
             np.zeros(n_features, dtype=bool),
-            to_params=lambda values: {"weights": values},
+            to_params=lambda values: {"weights": np.where(excluded, np.inf, values)},
         )
 
     def _values(self, space: Space, n_features: int) -> Vector:

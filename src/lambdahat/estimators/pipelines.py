@@ -13,7 +13,7 @@ from sklearn.utils.validation import _num_samples
 from lambdahat._validation import check_rows, check_sample_weight, check_target
 from lambdahat.criteria import Criterion, CrossValidation, Data, Fold, HeldOut
 from lambdahat.design import as_storage
-from lambdahat.estimators.base import LinearModel
+from lambdahat.estimators.base import LinearModel, check_model
 from lambdahat.problem import Model
 
 
@@ -23,11 +23,7 @@ def split_pipeline(estimator: Any) -> tuple[Pipeline | None, LinearModel]:
     if isinstance(estimator, Pipeline):
         model = estimator.steps[-1][1]
         steps = estimator[:-1] if len(estimator.steps) > 1 else None
-    if not isinstance(model, LinearModel):
-        raise ValueError(
-            f"GradientSearch cannot differentiate {type(model).__name__}: pass Lasso, ElasticNet, WeightedLasso or "
-            "Ridge of lambdahat, or a pipeline that ends in one"
-        )
+    model = check_model(model, "no hyperparameters that GradientSearch could tune")
     if isinstance(estimator, Pipeline) and steps is None:
         steps = Pipeline([("nothing", "passthrough")])
     return steps, model

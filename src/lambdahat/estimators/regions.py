@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 from typing import Any
 
 import numpy as np
@@ -28,49 +29,37 @@ def make_region(model: LinearModel, space: Space, folds: list[Fold], bounds: Any
     p = folds[0].problem.n_features
     given = _check_bounds(bounds, model)
     d = len(space.names)
+    for name in given:
+        if not any(name == tuned.partition("[")[0] for tuned in space.names):
+            raise ValueError(
+                f"bounds of {name} are given but it is not tuned: leave them out, or add it to hyperparams"
+            )
     lower, upper = np.full(d, -_LOGIT), np.full(d, _LOGIT)
-    lines = []
-    for origin, direction in model._lines(space):
-        t_low, t_high = _range(space, folds, origin)
-        lines.append((origin, direction, t_low, t_high))
-    if lines:
-        moved = lines[0][1] != 0.0
-        lower[moved], upper[moved] = min(line[2] for line in lines), max(line[3] for line in lines)
+    bounded = np.array([name.partition("[")[0] in given for name in space.names])
     for k, name in enumerate(space.names):
-        key = name.partition("[")[0]
-        if key in given:
-            ends = np.full(d, np.nan)
-            low, high = given[key]
-            for bound, value in ((lower, low), (upper, high)):
-                ends[:] = value
-                bound[k] = np.clip(space.x(ends)[k], -700.0, 700.0)
-    if lines:
-        first = [
-            Line(
-                origin,
-                direction,
-                max(low, _limit(origin, direction, lower, np.max)),
-                min(high, _limit(origin, direction, upper, np.min)),
-            )
-            if not given
-            else Line(
-                origin, direction, _limit(origin, direction, lower, np.max), _limit(origin, direction, upper, np.min)
-            )
-            for origin, direction, low, high in lines
-        ]
-    else:
-        first = [Line(np.zeros(d), np.ones(d), float(lower[0]), float(upper[0]))]
+        for bound, value in zip((lower, upper), given.get(name.partition("[")[0], ()), strict=False):
+            values = np.full(d, 0.5)
+            values[k] = value
+            bound[k] = np.clip(space.x(values)[k], -700.0, 700.0)
+    lines: dict[tuple[float, ...], Line] = {}
+    for origin, direction in model._lines(space):
+        moved = direction != 0.0
+        origin = np.where(moved, origin, np.clip(origin, lower, upper))
+        t_low, t_high = _range(space, folds, origin)
+        if bounded[moved].any():
+            t_low, t_high = float(lower[moved].max()), float(upper[moved].min())
+        lines[tuple(origin)] = Line(origin, direction, t_low, t_high)
+    for line in lines.values():
+        moved = (line.direction != 0.0) & ~bounded
+        lower[moved] = min(line.t_low for line in lines.values())
+        upper[moved] = max(line.t_high for line in lines.values())
+    first = list(lines.values()) or [Line(np.zeros(d), np.ones(d), float(lower[0]), float(upper[0]))]
     region = Region(lower, upper, tuple(first), _start(model, space, init, p, lower, upper))
     low_values, high_values = space.values(lower), space.values(upper)
     named: Bounds = {}
     for k, name in enumerate(space.names):
         named.setdefault(name.partition("[")[0], (float(low_values[k]), float(high_values[k])))
     return region, named
-
-
-def _limit(origin: Vector, direction: Vector, bound: Vector, pick: Any) -> float:
-    moved = direction != 0.0
-    return float(pick((bound[moved] - origin[moved]) / direction[moved]))
 
 
 def _range(space: Space, folds: list[Fold], origin: Vector) -> tuple[float, float]:
@@ -106,32 +95,36 @@ def _check_bounds(bounds: Any, model: LinearModel) -> Bounds:
             low, high = (float(end) for end in pair)
         except (TypeError, ValueError) as error:
             raise ValueError(f"bounds of {name} must be a pair (low, high) of numbers, not {pair!r}") from error
-        if not low < high:
+        most = 1.0 if name == "l1_ratio" else np.inf
+        if not (low > 0.0 and high > 0.0 and np.isfinite(low + high) and max(low, high) <= most):
+            must = "positive and at most 1" if name == "l1_ratio" else "positive and finite"
+            raise ValueError(f"bounds of {name} are out of range: ({low:g}, {high:g}); they must be {must}")
+        if low >= high:
             raise ValueError(
                 f"bounds of {name} are reversed or equal: ({low:g}, {high:g}); pass (low, high) with low < high"
-            )
-        if not (low > 0.0 and np.isfinite(high)) or (name == "l1_ratio" and high > 1.0):
-            raise ValueError(
-                f"bounds of {name} are out of range: ({low:g}, {high:g}); they must be positive and finite"
             )
         checked[name] = (low, high)
     return checked
 
 
 def _start(model: LinearModel, space: Space, init: Any, p: int, lower: Vector, upper: Vector) -> Vector | None:
+    names = tuple(dict.fromkeys(name.partition("[")[0] for name in space.names))
     if isinstance(init, str):
         if check_name(init, ("auto", "estimator"), "init") == "auto":
             return None
-        values = model._values(space, p)
+        given = {}
     elif isinstance(init, dict):
-        named = {str(name).rpartition("__")[2]: value for name, value in init.items()}
-        for name in named:
-            check_name(name, model.tunable, "hyperparameter")
-        keys = dict.fromkeys(name.partition("[")[0] for name in space.names)
-        present = type(model)(**{**model.get_params(deep=False), **named})
-        values = present._values(space, p) if keys else np.empty(0)
+        given = {check_name(str(name).rpartition("__")[2], names, "hyperparameter"): init[name] for name in init}
+    elif len(names) == 1 and isinstance(init, numbers.Real):
+        given = {names[0]: np.full(p, float(init)) if names == ("weights",) else init}
+    elif len(names) == 1 and isinstance(init, np.ndarray | list):
+        given = {names[0]: init}
     else:
-        values = np.broadcast_to(np.asarray(init, dtype=np.float64), (len(space.names),))
-    if not np.all(np.isfinite(values)) or np.any(values <= 0.0):
-        raise ValueError("init must be positive and finite: hyperparameters are searched by their logarithms")
-    return np.clip(space.x(np.array(values)), lower, upper)
+        raise ValueError(f"init={init!r} is no starting point: pass 'auto', 'estimator', or a dict of {names}")
+    present = type(model)(**{**model.get_params(deep=False), **given})
+    present._make_penalty(p, 1.0)  # checks
+    values = present._values(space, p)
+    x = space.x(np.where(np.isfinite(values), values, 1.0))  # excluded features have any value
+    if not np.all(x > -np.inf):
+        raise ValueError("init must be positive: hyperparameters are searched by their logarithms")
+    return np.clip(x, lower, upper)

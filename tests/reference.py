@@ -1,0 +1,69 @@
+"""Plain NumPy answers to compare with: centred dense data, the objective, its dual, optimality."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Dense:
+    """An inner problem spelled out: ``½‖y − Xw‖² + g(w)`` on centred, weighted, standardised rows."""
+
+    X: np.ndarray
+    y: np.ndarray
+    penalty: object
+    mean: np.ndarray
+    y_mean: float
+
+    @classmethod
+    def create(cls, X, y, weight, penalty, *, fit_intercept=True, standardize=False):
+        X, y, s = np.asarray(X, dtype=float), np.asarray(y, dtype=float), weight / weight.sum()
+        scales = np.sqrt(s @ (X - s @ X) ** 2) if standardize else np.ones(X.shape[1])
+        scales[scales == 0.0] = 1.0
+        mean, y_mean = (s @ X, s @ y) if fit_intercept else (np.zeros(X.shape[1]), 0.0)
+        root = np.sqrt(s)
+        return cls(root[:, None] * (X - mean), root * (y - y_mean), penalty.rescaled(scales), mean, y_mean)
+
+    def objective(self, w):
+        return 0.5 * np.sum((self.y - self.X @ w) ** 2) + self.penalty.value(w)
+
+    def gradient(self, w):
+        return self.X.T @ (self.X @ w - self.y)
+
+    def violation(self, w):
+        """The largest distance to optimality, over ``‖x_j‖ ‖y‖``: at most the square root of the suboptimality."""
+        unit = np.linalg.norm(self.X, axis=0).max() * np.linalg.norm(self.y)
+        return self.penalty.subdiff_distance(w, self.gradient(w)).max() / unit
+
+    def suboptimality(self, w):
+        """A bound on ``P(w) − min P`` over ``½‖y‖²``, by the better of two dual points."""
+        dual = max(self.dual(w), self.dual(self.polished(w)))
+        return (self.objective(w) - dual) / (0.5 * self.y @ self.y)
+
+    def polished(self, w):
+        """The exact solution for the support and signs of ``w``."""
+        S = (w != 0.0) | (self.penalty.l1 == 0.0)
+        if self.penalty.positive:
+            S = w != 0.0
+        H = self.X[:, S].T @ self.X[:, S] + np.diag(self.penalty.l2[S])
+        out = np.zeros_like(w)
+        out[S] = np.linalg.lstsq(H, self.X[:, S].T @ self.y - self.penalty.l1[S] * np.sign(w[S]), rcond=None)[0]
+        return out
+
+    def dual(self, w):
+        """The dual objective at the residual, made feasible: projected for free columns, scaled for the others."""
+        l1, l2, positive = self.penalty.l1, self.penalty.l2, self.penalty.positive
+        u = self.y - self.X @ w
+        free = (l1 == 0.0) & (l2 == 0.0) & ((w > 0.0) if positive else True)
+        if free.any():
+            u = u - self.X[:, free] @ np.linalg.lstsq(self.X[:, free], u, rcond=None)[0]
+        h = self.X.T @ u
+        size = h if positive else np.abs(h)
+        hard = (l2 == 0.0) & ~free
+        excess = size[hard] > 1e-15 * np.linalg.norm(self.y) * np.linalg.norm(self.X[:, hard], axis=0)
+        a = min(1.0, np.min(l1[hard][excess] / size[hard][excess], initial=1.0))
+        soft = l2 > 0.0
+        conjugate = np.sum(np.maximum(a * size[soft] - l1[soft], 0.0) ** 2 / (2.0 * l2[soft]))
+        return a * u @ self.y - 0.5 * a * a * u @ u - conjugate

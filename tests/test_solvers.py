@@ -1,0 +1,115 @@
+"""The solver on every penalty and storage: optimal by a reference that shares no code with it."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from lambdahat.criteria import CrossValidation
+from lambdahat.problem import Model, Solution
+from lambdahat.solvers import solve
+from reference import Dense
+from zoo import PENALTIES, STORAGES, sample
+
+TOL = 1e-13
+SHAPES = {"tall": (60, 9), "wide": (30, 45), "one column": (20, 1)}
+
+
+def solved(s, penalty, storage, *, fit_intercept, standardize, tol=TOL, **options):
+    model = Model(lambda p, _: PENALTIES[penalty](p), fit_intercept, standardize)
+    data = s.data(storage)
+    problem = model.problems(data.storage, data.y, [data.sample_weight])[0]
+    reference = Dense.create(
+        s.X, s.y, s.weight, PENALTIES[penalty](s.X.shape[1]), fit_intercept=fit_intercept, standardize=standardize
+    )
+    return solve(problem, tol=tol, **options), reference
+
+
+def assert_optimal(solution, reference, tol):
+    assert solution.converged
+    assert solution.gap <= tol
+    assert reference.suboptimality(solution.w) <= tol + 1e-14
+    assert reference.violation(solution.w) <= np.sqrt(tol)
+    np.testing.assert_allclose(solution.intercept, reference.y_mean - reference.mean @ solution.w, rtol=1e-12)
+
+
+@pytest.mark.parametrize("standardize", [False, True])
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("storage", STORAGES)
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("penalty", PENALTIES)
+def test_optimal(penalty, shape, storage, fit_intercept, standardize):
+    s = sample(*SHAPES[shape])
+    assert_optimal(*solved(s, penalty, storage, fit_intercept=fit_intercept, standardize=standardize), TOL)
+
+
+@pytest.mark.parametrize("standardize", [False, True])
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("penalty", PENALTIES)
+def test_optimal_from_normal_equations(penalty, shape, fit_intercept, standardize):
+    s = sample(*SHAPES[shape])
+    model = Model(lambda p, _: PENALTIES[penalty](p), fit_intercept, standardize)
+    for fold, (train, _) in zip(
+        CrossValidation(3).folds(model, s.data()), CrossValidation(3).splits(s.data()), strict=True
+    ):
+        assert fold.problem.normal is not None
+        weight = np.where(np.isin(np.arange(len(s.y)), train), s.weight, 0.0)
+        reference = Dense.create(
+            s.X, s.y, weight, PENALTIES[penalty](s.X.shape[1]), fit_intercept=fit_intercept, standardize=standardize
+        )
+        assert_optimal(solve(fold.problem, tol=TOL), reference, TOL)
+
+
+@pytest.mark.parametrize("storage", ["C", "csc"])
+@pytest.mark.parametrize("penalty", ["l1", "elastic net", "ridge"])
+@pytest.mark.parametrize("tol", [1e-2, 1e-4, 1e-8])
+def test_loose_tolerances_hold(penalty, storage, tol):
+    solution, reference = solved(sample(80, 200), penalty, storage, fit_intercept=True, standardize=False, tol=tol)
+    assert solution.converged
+    assert reference.suboptimality(solution.w) <= tol
+
+
+@pytest.mark.parametrize("storage", ["C", "csc"])
+@pytest.mark.parametrize("penalty", PENALTIES)
+def test_a_warm_start_at_the_solution_stays_there(penalty, storage):
+    s = sample(30, 20)
+    cold, _ = solved(s, penalty, storage, fit_intercept=True, standardize=False)
+    warm, reference = solved(s, penalty, storage, fit_intercept=True, standardize=False, start=cold)
+    assert warm.n_iter <= 1
+    assert_optimal(warm, reference, TOL)
+
+
+@pytest.mark.parametrize("storage", ["C", "csc"])
+@pytest.mark.parametrize("penalty", PENALTIES)
+def test_any_start_leads_to_the_solution(penalty, storage):
+    s = sample(30, 20)
+    cold, reference = solved(s, penalty, storage, fit_intercept=True, standardize=False)
+    wild = Solution(np.abs(np.random.default_rng(0).normal(size=20)), 0.0, np.inf, 0, False, "")
+    warm, _ = solved(s, penalty, storage, fit_intercept=True, standardize=False, start=wild)
+    assert_optimal(warm, reference, TOL)
+    np.testing.assert_allclose(warm.w, cold.w, atol=1e-7)
+
+
+@pytest.mark.parametrize("storage", ["C", "csc"])
+@pytest.mark.parametrize("penalty", ["l1", "weighted l1 positive", "elastic net", "ridge", "ridge positive"])
+def test_duplicated_zero_and_constant_columns(penalty, storage):
+    s = sample(30, 12)
+    X = s.X.copy()
+    X[:, 3] = X[:, 0]
+    X[:, 4] = -X[:, 1]
+    X[:, 5] = 0.0
+    X[:, 7] = 0.1  # its mean is not exact
+    solution, reference = solved(replace(s, X=X), penalty, storage, fit_intercept=True, standardize=True)
+    assert_optimal(solution, reference, TOL)
+    np.testing.assert_allclose(solution.w[[5, 7]], 0.0, atol=1e-15)
+
+
+@pytest.mark.parametrize("max_iter", [0, 1])
+def test_an_unfinished_solution_says_so(max_iter):
+    s = sample(80, 200)
+    solution, reference = solved(s, "l1", "csc", fit_intercept=True, standardize=False, max_iter=max_iter)
+    assert not solution.converged
+    assert solution.gap > TOL
+    assert f"{solution.gap:.1e}" in solution.message
+    assert reference.suboptimality(solution.w) <= solution.gap + 1e-14
