@@ -9,13 +9,14 @@ from numba import njit
 
 
 @njit(cache=True, nogil=True)
-def bounds(h, w, l1, l2, positive, yr, rr):
+def bounds(h, w, l1, l2, positive, yr, rr, slack):
     """Primal value and a dual value (a lower bound of the optimum).
 
     Two dual points are tried, and the better one counts. The first treats ``½ l2_j w_j²`` as extra rows of the data
     (residual ``−√l2_j w_j``) and shrinks the residual until ``|h_j − l2_j w_j| ≤ l1_j``; the second shrinks only for
     columns with ``l2_j = 0`` and pays ``(|h_j| − l1_j)₊² / (2 l2_j)`` for the others, the conjugate of the elastic net.
-    Unpenalised columns (``l1_j = l2_j = 0``) are taken to satisfy ``h_j = 0``; the caller accounts for them.
+    No dual point is feasible unless ``h_j = 0`` in unpenalised columns (``l1_j = l2_j = 0``): how far the dual value may
+    be too high for that is the caller's ``slack``, ``‖y‖ ‖X_U (X_UᵀX_U)⁻¹ h_U‖`` or a bound of it.
     """
     l1_term = 0.0
     l2_term = 0.0
@@ -48,7 +49,7 @@ def bounds(h, w, l1, l2, positive, yr, rr):
             excess = a * (h[j] if positive else abs(h[j])) - l1[j]
             if excess > 0.0:
                 conjugate += 0.5 * excess * excess / l2[j]
-    return primal, max(dual, a * yr - 0.5 * a * a * rr - conjugate)
+    return primal, max(dual, a * yr - 0.5 * a * a * rr - conjugate) - slack
 
 
 @njit(cache=True, nogil=True)
@@ -66,14 +67,15 @@ def descend(G, c, yy, l1, l2, positive, w, h, max_sweeps, gap_target):
         for j in range(p):
             cw += c[j] * w[j]
             hw += h[j] * w[j]
-        yr = yy - cw
-        primal, dual = bounds(h, w, l1, l2, positive, yr, max(yr - hw, 0.0))
-        best_dual = max(best_dual, dual)
-        gap = primal - best_dual
+        slack = 0.0
         for j in range(p):
             inactive = positive and w[j] == 0.0 and h[j] < 0.0
             if l1[j] == 0.0 and l2[j] == 0.0 and G[j, j] > 0.0 and not inactive:
-                gap += 0.5 * h[j] * h[j] / G[j, j]
+                slack += abs(h[j]) / np.sqrt(G[j, j])
+        yr = yy - cw
+        primal, dual = bounds(h, w, l1, l2, positive, yr, max(yr - hw, 0.0), slack * np.sqrt(yy))
+        best_dual = max(best_dual, dual)
+        gap = primal - best_dual
         if gap <= gap_target or sweep == max_sweeps:
             return gap, sweep
         for j in range(p):

@@ -24,7 +24,7 @@ def solve_smooth(problem: Problem, w: Vector, gap_target: float, max_iter: int) 
     for iteration in range(max_iter + 1):
         q = design.weights * (y - design.product(included, w[included]))
         h = design.gradient(q)[included]
-        primal, dual = quadratic.bounds(h, w[included], l1, l2, False, float(y @ q), design.squared_norm(q))
+        primal, dual = quadratic.bounds(h, w[included], l1, l2, False, float(y @ q), design.squared_norm(q), 0.0)
         slope = h - l2 * w[included]
         # A Newton decrement: what is still to gain, exact for a quadratic.
         step = problem.solve_support(included, slope, atol=1e-2 * float(np.abs(slope).max(initial=0.0)))

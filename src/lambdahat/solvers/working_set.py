@@ -154,6 +154,9 @@ def _solve_columns(problem: Problem, w: Vector, tol: float, max_iter: int, start
     free = np.flatnonzero((l1 == 0.0) & (l2 == 0.0)).astype(np.int32)
     gap_target = tol * problem.null_value
     atol = 0.3 * tol * float(np.min(l1[l1 > 0.0], initial=np.inf))
+    free_norms = np.sqrt(design.variances(free))
+    if free.size:  # their gradients have to vanish, not only to be small beside l1
+        atol = min(atol, 0.1 * tol * np.sqrt(0.5 * problem.null_value) * float(free_norms.max()) / free.size)
     descent = _Descent(1e-3 if w.any() else 0.1, max(_LEAST_DAMPING, 0.1 * tol))
     form: QuadraticForm | None = None if start is None else start.workspace
     columns = form.gathered.columns if isinstance(form, GramForm) and form.gathered else _NO_COLUMNS
@@ -161,9 +164,10 @@ def _solve_columns(problem: Problem, w: Vector, tol: float, max_iter: int, start
     h = (yield q) if start is None or start.gradient is None else start.gradient
     best_dual, best_gap = -np.inf, np.inf
     for iteration in range(max_iter):
-        primal, dual = quadratic.bounds(h, w, l1, l2, positive, float(y @ q), design.squared_norm(q))
+        slack = _free_slack(problem, free, free_norms, h, w) if free.size else 0.0
+        primal, dual = quadratic.bounds(h, w, l1, l2, positive, float(y @ q), design.squared_norm(q), slack)
         best_dual = max(best_dual, dual)
-        gap = primal - best_dual + _free_gap(problem, free, h, w)
+        gap = primal - best_dual
         best_gap = min(best_gap, gap)
         if gap <= gap_target:
             workspace = form if isinstance(form, GramForm) else None
@@ -200,14 +204,12 @@ def _weighted_residual(problem: Problem, w: Vector) -> Vector:
     return design.weights * (problem.y - design.product(support, w[support]))
 
 
-def _free_gap(problem: Problem, free: Columns, h: Vector, w: Vector) -> float:
-    """What unpenalised columns can still gain, ``½ h_Uᵀ H_UU⁻¹ h_U``: no scaling makes a dual point feasible there."""
+def _free_slack(problem: Problem, free: Columns, norms: Vector, h: Vector, w: Vector) -> float:
+    """How far a dual value may be too high for unpenalised columns whose gradient is not quite zero."""
+    slack = np.divide(np.abs(h[free]), norms, out=np.zeros(free.size), where=norms > 0.0)
     if problem.penalty.positive:
-        free = free[(w[free] > 0.0) | (h[free] > 0.0)]
-    if free.size == 0 or not h[free].any():
-        return 0.0
-    v = problem.solve_support(free, h[free], atol=1e-3 * float(np.abs(h[free]).max()))
-    return 0.5 * float(h[free] @ v)
+        slack = slack[(w[free] > 0.0) | (h[free] > 0.0)]
+    return float(slack.sum()) * np.sqrt(2.0 * problem.null_value)
 
 
 def _solution(
