@@ -123,26 +123,6 @@ class Solution:
         return np.flatnonzero(self.w).astype(np.int32)
 
 
-def alpha_max(problem: Problem) -> float:
-    """The smallest multiplier of the penalty's ℓ1 strengths at which every penalised coefficient is zero.
-
-    Exact also with unpenalised columns, which are fitted first (by least squares, or ridge where they have an ℓ2 term).
-    Excluded columns do not count. Zero when no column has an ℓ1 term.
-    """
-    penalty = problem.penalty
-    strengths = penalty.l1
-    penalised = (strengths > 0.0) & np.isfinite(strengths)
-    if not penalised.any():
-        return 0.0
-    h = problem.correlation()
-    free = np.flatnonzero(strengths == 0.0).astype(np.int32)
-    if free.size:
-        v = problem.solve_support(free, h[free], atol=1e-13 * float(np.abs(h[free]).max()))
-        h = problem.correlation_after(free, v)
-    size = h if penalty.positive else np.abs(h)
-    return float(np.max(size[penalised] / strengths[penalised], initial=0.0))
-
-
 @dataclass(frozen=True)
 class Model:
     """What makes inner problems out of data: everything but the data.

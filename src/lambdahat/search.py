@@ -187,7 +187,7 @@ class CriterionObjective:
 
     @property
     def coarse_tol(self) -> float:
-        """The loosest gap that still ranks: on large data a share of the best criterion so far, else tight, it is cheap."""
+        """The loosest gap that still ranks: a share of the best criterion on large data, tight where that is cheap."""
         if not self.visited:
             return self._base_tol
         values = [seen.point.value for seen in self.visited]
@@ -219,7 +219,7 @@ class CriterionObjective:
         problems = [fold.problem.with_hyperparams(theta) for fold in self.folds]
         starts = [None if nearest is None else self._warm_start(nearest, k) for k in range(len(self.folds))]
         run = self._pool.map if self._pool else map
-        solutions = solve_many(problems, tol=tol, max_iter=self.max_iter, starts=starts, run=run)
+        solutions = solve_many(problems, tol=tol, max_iter=self.max_iter, starts=starts, at_least=1, run=run)
         self._workspaces = [solution.workspace for solution in solutions]
         self._gradients = [*self._gradients, (len(self.visited), [s.gradient for s in solutions])][-_GRADIENTS_KEPT:]
 

@@ -31,9 +31,9 @@ from lambdahat.criteria import Data, is_constant
 from lambdahat.design import as_storage
 from lambdahat.linear import Vector
 from lambdahat.penalties import Separable
-from lambdahat.problem import Model, Problem, Solution, alpha_max
+from lambdahat.problem import Model, Problem, Solution
 from lambdahat.search import Space
-from lambdahat.solvers import solve
+from lambdahat.solvers import alpha_max, solve
 
 
 def validated(estimator: BaseEstimator, X: Any, y: Any, sample_weight: Any = None, groups: Any = None) -> Data:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lambdahat import problem as _problem
+from lambdahat import solvers
 from lambdahat._validation import check_count, check_factors, check_name, check_real, check_rows
 from lambdahat.criteria import Data
 from lambdahat.design import as_storage
@@ -17,9 +17,8 @@ from lambdahat.estimators.base import LinearModel, check_model, warn_unconverged
 from lambdahat.estimators.gradient_search import as_criterion
 from lambdahat.linear import Vector
 from lambdahat.penalties import l1
-from lambdahat.problem import Model, Solution
+from lambdahat.problem import Model, Problem, Solution
 from lambdahat.search import fold_hypergradient
-from lambdahat.solvers import solve
 
 METHODS = ("implicit",)
 
@@ -104,7 +103,7 @@ def hypergradient(
     solutions: list[Solution] = []
     began = time.perf_counter()
     for fold in folds:
-        solutions.append(solve(fold.problem.with_hyperparams(theta), tol=tol, max_iter=estimator.max_iter))
+        solutions.append(solvers.solve(fold.problem.with_hyperparams(theta), tol=tol, max_iter=estimator.max_iter))
     _warn_once(estimator, [solution for solution in solutions if not solution.converged])
     solved = time.perf_counter()
     for fold, solution in zip(folds, solutions, strict=True):
@@ -195,13 +194,13 @@ def path(
     storage = as_storage(X)
     p = X.shape[1]
 
-    def at(alpha: float) -> _problem.Problem:
+    def at(alpha: float) -> Problem:
         model = type(estimator)(**{**estimator.get_params(deep=False), "alpha": alpha})
         return model._model().problem(design, y)
 
     design = estimator._model().problems(storage, y, [weight])[0].design
     if alphas is None:
-        largest = _problem.alpha_max(at(1.0))
+        largest = solvers.alpha_max(at(1.0))
         if largest == 0.0:
             raise ValueError("alphas must be given where nothing is penalised by an l1 norm, or X or y is constant")
         check_real(eps, "eps", high=1.0, open_low=True)
@@ -218,7 +217,7 @@ def path(
     gaps, scores = np.zeros(alphas.size), np.zeros(alphas.size)
     solution, unconverged = None, []
     for k, alpha in enumerate(alphas):
-        solution = solve(at(float(alpha)), tol=estimator.tol, max_iter=estimator.max_iter, start=solution)
+        solution = solvers.solve(at(float(alpha)), tol=estimator.tol, max_iter=estimator.max_iter, start=solution)
         if not solution.converged:
             unconverged.append(solution)
         coefs[:, k], intercepts[k], gaps[k] = solution.w, solution.intercept, solution.gap
@@ -260,4 +259,4 @@ def alpha_max(
     X, y, weight = check_rows(X, y, sample_weight)
     factors = check_factors(penalty_factors, X.shape[1])
     model = Model(lambda p, _: l1(p, l1_ratio, factors, positive=positive), fit_intercept, standardize)
-    return _problem.alpha_max(model.problems(as_storage(X), y, [weight])[0])
+    return solvers.alpha_max(model.problems(as_storage(X), y, [weight])[0])

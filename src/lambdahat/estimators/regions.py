@@ -13,8 +13,8 @@ from lambdahat.estimators.base import LinearModel
 from lambdahat.linear import Vector
 from lambdahat.outer import Region
 from lambdahat.outer.base import Line
-from lambdahat.problem import alpha_max
 from lambdahat.search import Space
+from lambdahat.solvers import alpha_max
 
 Bounds = dict[str, tuple[float, float]]
 

@@ -15,8 +15,8 @@ def bounds(h, w, l1, l2, positive, yr, rr, slack):
     Two dual points are tried, and the better one counts. The first treats ``½ l2_j w_j²`` as extra rows of the data
     (residual ``−√l2_j w_j``) and shrinks the residual until ``|h_j − l2_j w_j| ≤ l1_j``; the second shrinks only for
     columns with ``l2_j = 0`` and pays ``(|h_j| − l1_j)₊² / (2 l2_j)`` for the others, the conjugate of the elastic net.
-    No dual point is feasible unless ``h_j = 0`` in unpenalised columns (``l1_j = l2_j = 0``): how far the dual value may
-    be too high for that is the caller's ``slack``, ``‖y‖ ‖X_U (X_UᵀX_U)⁻¹ h_U‖`` or a bound of it.
+    No dual point is feasible unless ``h_j = 0`` in unpenalised columns (``l1_j = l2_j = 0``): how far the dual value
+    may be too high for that is the caller's ``slack``, ``‖y‖ ‖X_U (X_UᵀX_U)⁻¹ h_U‖`` or a bound of it.
     """
     l1_term = 0.0
     l2_term = 0.0

@@ -69,6 +69,9 @@ class Scalar:
         """From a given point, step downhill with growing steps until the derivative changes sign."""
         t = float(np.clip(t, line.t_low, line.t_high))
         slope = scan.evaluate(t, scan.objective.coarse_tol)
+        while slope == 0.0 and t > line.t_low:  # nothing is selected there: go where something is
+            t = max(t - np.log(self.ratio), line.t_low)
+            slope = scan.evaluate(t, scan.objective.coarse_tol)
         step = -np.sign(slope) * np.log(self.ratio) / 2.0
         while slope * step < 0.0:
             following = float(np.clip(t + step, line.t_low, line.t_high))
@@ -135,7 +138,9 @@ class _Scan:
         return found
 
     def unexplored(self) -> tuple[float | None, float]:
-        """The middle of the widest interval near the best point: cross-validation curves have dips no cubic foresees."""
+        """The middle of the widest interval near the best point: the curves have dips no cubic foresees."""
+        if len(self.t) < 2:
+            return None, 0.0
         t = np.array(self.t)
         width, middle = np.diff(t), 0.5 * (t[1:] + t[:-1])
         width[np.abs(middle - t[int(np.argmin(self.value))]) > _NEAR] = 0.0

@@ -61,7 +61,9 @@ Steps = Generator[Vector, Vector, Solution]
 """A solver as a generator: it yields a weighted residual ``q`` where it wants ``X̃ᵀq``, and returns its solution."""
 
 
-def solve(problem: Problem, *, tol: float, max_iter: int = 1000, start: Solution | None = None) -> Solution:
+def solve(
+    problem: Problem, *, tol: float, max_iter: int = 1000, start: Solution | None = None, at_least: int = 0
+) -> Solution:
     """Minimise the problem until the relative duality gap is at most ``tol``.
 
     Parameters
@@ -73,8 +75,11 @@ def solve(problem: Problem, *, tol: float, max_iter: int = 1000, start: Solution
         Rounds, each of which looks at all columns once.
     start : Solution, optional
         Warm start: its coefficients and its workspace.
+    at_least : int
+        Rounds to do in any case. At a loose ``tol`` the solution at nearby hyperparameters may pass for one here; one
+        round, whose Newton step is the prediction by the Jacobian, makes the solution follow its hyperparameters.
     """
-    return solve_many([problem], tol=tol, max_iter=max_iter, starts=[start])[0]
+    return solve_many([problem], tol=tol, max_iter=max_iter, starts=[start], at_least=at_least)[0]
 
 
 def solve_many(
@@ -83,13 +88,14 @@ def solve_many(
     tol: float,
     max_iter: int = 1000,
     starts: Sequence[Solution | None],
+    at_least: int = 0,
     run: Callable[..., Iterable[Any]] = map,
 ) -> list[Solution]:
     """Solve several problems over the same X in step, so that one pass over X serves them all.
 
     ``run`` maps a function over the problems, perhaps in threads; the solutions do not depend on it.
     """
-    steps = [_steps(problem, tol, max_iter, start) for problem, start in zip(problems, starts, strict=True)]
+    steps = [_steps(problem, tol, max_iter, start, at_least) for problem, start in zip(problems, starts, strict=True)]
     solutions: list[Solution | None] = [None] * len(problems)
     waiting: list[tuple[int, Vector | None]] = [(k, None) for k in range(len(problems))]
 
@@ -114,22 +120,24 @@ def solve_many(
     return [solution for solution in solutions if solution is not None]
 
 
-def _steps(problem: Problem, tol: float, max_iter: int, start: Solution | None) -> Steps:
+def _steps(problem: Problem, tol: float, max_iter: int, start: Solution | None, at_least: int) -> Steps:
     p = problem.n_features
     w = np.zeros(p) if start is None else start.w.copy()
     unit = problem.null_value
     if unit == 0.0:
         return _solution(problem, np.zeros(p), 0.0, 0, tol)
     if problem.normal is not None:
-        w, gap, n_iter = _solve_normal(problem, w, tol * unit, max_iter)
+        w, gap, n_iter = _solve_normal(problem, w, tol * unit, max_iter, at_least)
         return _solution(problem, w, gap / unit, n_iter, tol)
     if is_smooth(problem.penalty):
         w, gap, n_iter = solve_smooth(problem, w, tol * unit, max_iter)
         return _solution(problem, w, gap / unit, n_iter, tol)
-    return (yield from _solve_columns(problem, w, tol, max_iter, start))
+    return (yield from _solve_columns(problem, w, tol, max_iter, start, at_least))
 
 
-def _solve_normal(problem: Problem, w: Vector, gap_target: float, max_iter: int) -> tuple[Vector, float, int]:
+def _solve_normal(
+    problem: Problem, w: Vector, gap_target: float, max_iter: int, at_least: int
+) -> tuple[Vector, float, int]:
     normal, penalty = problem.normal, problem.penalty
     assert normal is not None
     l1, l2 = penalty.l1, penalty.l2
@@ -137,6 +145,8 @@ def _solve_normal(problem: Problem, w: Vector, gap_target: float, max_iter: int)
     form = GramForm(normal.G, normal.c, normal.yy, w, l1, l2, penalty.positive)
     descent = _Descent(_LEAST_DAMPING if is_smooth(penalty) else 1e-3, _LEAST_DAMPING)
     best = np.inf
+    if at_least and w.any():
+        newton_step(form, descent.least, 0.0)
     for iteration in range(1, max_iter + 1):
         gap = descent.round(form, gap_target, 0.0)
         best = min(best, gap)
@@ -147,7 +157,9 @@ def _solve_normal(problem: Problem, w: Vector, gap_target: float, max_iter: int)
     return form.w, best, max_iter
 
 
-def _solve_columns(problem: Problem, w: Vector, tol: float, max_iter: int, start: Solution | None) -> Steps:
+def _solve_columns(
+    problem: Problem, w: Vector, tol: float, max_iter: int, start: Solution | None, at_least: int
+) -> Steps:
     design, penalty, y = problem.design, problem.penalty, problem.y
     l1, l2, positive = penalty.l1, penalty.l2, penalty.positive
     w[np.isinf(l1)] = 0.0
@@ -169,7 +181,7 @@ def _solve_columns(problem: Problem, w: Vector, tol: float, max_iter: int, start
         best_dual = max(best_dual, dual)
         gap = primal - best_dual
         best_gap = min(best_gap, gap)
-        if gap <= gap_target:
+        if gap <= gap_target and iteration >= at_least:
             workspace = form if isinstance(form, GramForm) else None
             return _solution(problem, w, gap / problem.null_value, iteration, tol, workspace, h)
         kept = columns if isinstance(form, GramForm) else np.flatnonzero(w).astype(np.int32)
@@ -209,7 +221,7 @@ def _free_slack(problem: Problem, free: Columns, norms: Vector, h: Vector, w: Ve
     slack = np.divide(np.abs(h[free]), norms, out=np.zeros(free.size), where=norms > 0.0)
     if problem.penalty.positive:
         slack = slack[(w[free] > 0.0) | (h[free] > 0.0)]
-    return float(slack.sum()) * np.sqrt(2.0 * problem.null_value)
+    return float(slack.sum() * np.sqrt(2.0 * problem.null_value))
 
 
 def _solution(
