@@ -21,7 +21,7 @@ class Dense:
     def create(cls, X, y, weight, penalty, *, fit_intercept=True, standardize=False):
         X, y, s = np.asarray(X, dtype=float), np.asarray(y, dtype=float), weight / weight.sum()
         scales = np.sqrt(s @ (X - s @ X) ** 2) if standardize else np.ones(X.shape[1])
-        scales[scales == 0.0] = 1.0
+        scales[scales <= 1e-14 * np.abs(s @ X)] = 1.0  # constant columns
         mean, y_mean = (s @ X, s @ y) if fit_intercept else (np.zeros(X.shape[1]), 0.0)
         root = np.sqrt(s)
         return cls(root[:, None] * (X - mean), root * (y - y_mean), penalty.rescaled(scales), mean, y_mean)
@@ -37,9 +37,9 @@ class Dense:
         unit = np.linalg.norm(self.X, axis=0).max() * np.linalg.norm(self.y)
         return self.penalty.subdiff_distance(w, self.gradient(w)).max() / unit
 
-    def suboptimality(self, w):
-        """A bound on ``P(w) − min P`` over ``½‖y‖²``, by the better of two dual points."""
-        dual = max(self.dual(w), self.dual(self.polished(w)))
+    def suboptimality(self, w, near=()):
+        """A bound on ``P(w) − min P`` over ``½‖y‖²``, by the best of the dual points of ``w`` and of others."""
+        dual = max(self.dual(v) for v in (w, self.polished(w), *near))
         return (self.objective(w) - dual) / (0.5 * self.y @ self.y)
 
     def polished(self, w):

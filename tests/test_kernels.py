@@ -1,0 +1,53 @@
+"""The loops on their own: the bounds are bounds wherever they are evaluated, the segment search is exact."""
+
+import numpy as np
+import pytest
+from scipy.optimize import minimize_scalar
+
+from lambdahat.kernels import quadratic
+from lambdahat.problem import Model
+from lambdahat.solvers import solve
+from reference import Dense
+from zoo import PENALTIES, sample
+
+CONSTRAINED = [name for name in PENALTIES if "factors" not in name]  # unpenalised columns are the caller's
+
+
+@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("penalty", CONSTRAINED)
+def test_the_dual_value_is_a_lower_bound_anywhere(penalty, seed):
+    s, rng = sample(30, 12, seed=seed), np.random.default_rng(seed)
+    dense = Dense.create(s.X, s.y, s.weight, PENALTIES[penalty](12))
+    best = dense.objective(dense.polished(solve(_problem(s, penalty), tol=1e-14).w))
+    for scale in (0.0, 0.1, 1.0, 10.0, 100.0):
+        w = scale * rng.normal(size=12)
+        w = np.abs(w) if dense.penalty.positive else w
+        r = dense.y - dense.X @ w
+        primal, dual = quadratic.bounds(
+            dense.X.T @ r, w, dense.penalty.l1, dense.penalty.l2, dense.penalty.positive, dense.y @ r, r @ r
+        )
+        assert primal == pytest.approx(dense.objective(w))
+        assert dual <= best * (1.0 + 1e-10)
+
+
+def _problem(s, penalty):
+    data = s.data("C")
+    return Model(lambda p, _: PENALTIES[penalty](p)).problems(data.storage, data.y, [data.sample_weight])[0]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_segment_finds_the_minimum(seed):
+    rng = np.random.default_rng(seed)
+    w, d = rng.normal(size=6), 3.0 * rng.normal(size=6)
+    l1 = np.where(rng.random(6) < 0.8, rng.uniform(0.1, 1.0, size=6), 0.0)
+    slope, curvature = -abs(l1 @ (d * np.sign(w))) - rng.uniform(0.1, 5.0), rng.uniform(0.5, 5.0)
+
+    def along(t):
+        return slope * t + 0.5 * curvature * t * t + l1 @ np.abs(w + t * d)
+
+    t, zero = quadratic.segment(w, d, l1, slope, curvature)
+    found = minimize_scalar(along, bounds=(0.0, 20.0), method="bounded", options={"xatol": 1e-12})
+    assert along(t) <= found.fun + 1e-12
+    assert t == pytest.approx(found.x, abs=1e-5)
+    if zero >= 0:
+        assert w[zero] + t * d[zero] == pytest.approx(0.0, abs=1e-12)
