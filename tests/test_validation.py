@@ -205,9 +205,9 @@ def test_a_failing_fit_keeps_the_previous_one(door):
 @pytest.mark.parametrize("storage", [np.asarray, scipy.sparse.csc_array])
 def test_large_and_small_values_that_can_be_used(storage, scale):
     for factor_X, factor_y in ((scale, 1.0), (1.0, scale), (scale, scale), (scale, 1.0 / scale)):
-        search = GradientSearch(Lasso(), cv=3).fit(storage(X * factor_X), Y * factor_y)
-        plain = GradientSearch(Lasso(), cv=3).fit(storage(X), Y)
-        np.testing.assert_allclose(search.coef_ * factor_X / factor_y, plain.coef_, rtol=1e-6)
+        search = GradientSearch(Lasso(tol=1e-12), cv=3, tol=1e-12).fit(storage(X * factor_X), Y * factor_y)
+        plain = GradientSearch(Lasso(tol=1e-12), cv=3, tol=1e-12).fit(storage(X), Y)
+        np.testing.assert_allclose(search.coef_ * factor_X / factor_y, plain.coef_, rtol=1e-6, atol=1e-7)
         free = Lasso(alpha=0.0, tol=1e-10).fit(storage(X * factor_X), Y * factor_y)
         A = np.column_stack([X, ONES])
         expected = np.linalg.lstsq(A, Y, rcond=None)[0][:P]
@@ -343,7 +343,8 @@ BAD_PARAMETERS = [
     (WeightedLasso(weights=[1, 1, 1, 1, np.nan]), "weights holds negative or NaN entries"),
     (GradientSearch(Lasso(-1.0)), rf"alpha=-1.0 {OUT}"),
     (GradientSearch(Lasso(), hyperparams=["alpa"]), "unknown hyperparameter 'alpa': did you mean 'alpha'?"),
-    (GradientSearch(ElasticNet(), hyperparams=["l1ratio"]), "unknown hyperparameter 'l1ratio': did you mean 'l1_ra"),
+    (GradientSearch(ElasticNet(), hyperparams=["l1ratio"]),
+     "unknown hyperparameter 'l1ratio': did you mean 'l1_ra"),
     (GradientSearch(WeightedLasso(), hyperparams="alpha"), "unknown hyperparameter 'alpha': known are 'weights'"),
     (GradientSearch(Lasso(), hyperparams=[]), "hyperparams is empty: choose from 'alpha'"),
     (GradientSearch(Lasso(), criterion="cvv"), "unknown criterion 'cvv': did you mean 'cv'?"),
