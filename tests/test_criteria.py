@@ -7,8 +7,8 @@ import pytest
 from sklearn.model_selection import RepeatedKFold
 
 from lambdahat.criteria import CrossValidation, HeldOut, cross_val
-from lambdahat.problem import Model, alpha_max
-from lambdahat.solvers import solve
+from lambdahat.problem import Model
+from lambdahat.solvers import alpha_max, solve
 from zoo import CRITERIA, PENALTIES, STORAGES, Sample, sample
 
 S = sample()

@@ -14,7 +14,7 @@ from lambdahat.linear import Vector
 from lambdahat.outer import Region
 from lambdahat.outer.base import Line
 from lambdahat.search import Space
-from lambdahat.solvers import alpha_max
+from lambdahat.solvers import alpha_max, is_smooth
 
 Bounds = dict[str, tuple[float, float]]
 
@@ -48,7 +48,8 @@ def make_region(model: LinearModel, space: Space, folds: list[Fold], bounds: Any
         t_low, t_high = _range(space, folds, origin)
         if bounded[moved].any():
             t_low, t_high = float(lower[moved].max()), float(upper[moved].min())
-        lines[tuple(origin)] = Line(origin, direction, t_low, t_high)
+        penalty = folds[0].problem.with_hyperparams(space.theta(space.values(origin))).penalty
+        lines[tuple(origin)] = Line(origin, direction, t_low, t_high, is_smooth(penalty))
     for line in lines.values():
         moved = (line.direction != 0.0) & ~bounded
         lower[moved] = min(line.t_low for line in lines.values())

@@ -60,6 +60,8 @@ class Line:
     direction: Vector
     t_low: float
     t_high: float
+    smooth: bool = False
+    """Whether no coefficient comes or goes along the line, so that the criterion has no dips to look for."""
 
     def at(self, t: float) -> Vector:
         return self.origin + t * self.direction

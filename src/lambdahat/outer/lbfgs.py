@@ -64,7 +64,7 @@ class LBFGS:
 
         for line in region.lines:
             scan = _Scan(Recorded(), line)
-            search = Scalar()
+            search = Scalar(fine_ratio=3.0, thorough=False)
             search.look(scan, line)
             search.refine(scan, 1e-3)
         return min(visited, key=lambda point: point.value)

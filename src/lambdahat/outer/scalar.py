@@ -28,13 +28,19 @@ class Scalar:
         Factor between neighbours of the coarse look.
     fine_ratio : float, default 1.7
         The same where evaluations are cheap, and a look at every valley costs nothing.
+    smooth_ratio : float, default 10
+        The same along smooth lines (ridge).
     most_steps : int, default 40
         Bound on the number of refinements.
+    thorough : bool, default True
+        Where evaluations are cheap, look between neighbours near the best point too.
     """
 
     ratio: float = 3.0
     fine_ratio: float = 1.7
+    smooth_ratio: float = 10.0
     most_steps: int = 40
+    thorough: bool = True
 
     def minimize(self, objective: Objective, region: Region, *, tol: float) -> str:
         line = region.lines[0]
@@ -47,7 +53,8 @@ class Scalar:
 
     def look(self, scan: _Scan, line: Line) -> None:
         """Evaluate from the simple end towards the complex one, until nothing better is to be expected."""
-        step = float(np.log(self.fine_ratio if scan.objective.cheap else self.ratio))
+        ratio = self.fine_ratio if scan.objective.cheap else self.ratio
+        step = float(np.log(self.smooth_ratio if line.smooth else ratio))
         t = line.t_high
         scan.evaluate(t, scan.objective.coarse_tol)
         while t > line.t_low:
@@ -55,6 +62,9 @@ class Scalar:
             scan.evaluate(t, scan.objective.coarse_tol)
             if scan.has_risen(step):
                 return
+
+    def _looks_between(self, scan: _Scan) -> bool:
+        return self.thorough and scan.objective.cheap and not scan.line.smooth
 
     def _step(self, scan: _Scan, step: float) -> float:
         """Shorter steps where the derivative flattens: never far beyond where its secant vanishes."""
@@ -86,7 +96,7 @@ class Scalar:
             t, promised, width = scan.most_promising()
             best = min(scan.value)
             if t is None or best - promised <= tol * abs(best):
-                t, width = scan.unexplored() if scan.objective.cheap else (None, 0.0)
+                t, width = scan.unexplored() if self._looks_between(scan) else (None, 0.0)
                 if t is None:
                     return scan.ending(tol)
             scan.evaluate(t, min(scan.objective.coarse_tol, 0.03 * width**2))

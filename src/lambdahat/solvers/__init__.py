@@ -1,6 +1,7 @@
 """Solvers of one inner problem."""
 
 from lambdahat.solvers.alpha_max import alpha_max
+from lambdahat.solvers.smooth import is_smooth
 from lambdahat.solvers.working_set import solve, solve_many
 
-__all__ = ["alpha_max", "solve", "solve_many"]
+__all__ = ["alpha_max", "is_smooth", "solve", "solve_many"]
