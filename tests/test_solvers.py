@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from lambdahat.criteria import CrossValidation
+from lambdahat.design import Design, as_storage
+from lambdahat.penalties import l1
 from lambdahat.problem import Model, Solution
 from lambdahat.solvers import solve
 from reference import Dense
@@ -113,3 +115,23 @@ def test_an_unfinished_solution_says_so(max_iter):
     assert solution.gap > TOL
     assert f"{solution.gap:.1e}" in solution.message
     assert reference.suboptimality(solution.w) <= solution.gap + 1e-14
+
+
+@pytest.mark.parametrize("storage", ["C", "csc"])
+@pytest.mark.parametrize("tol", [1e-2, 1e-6, 1e-10])
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("penalised", [(0.0, 1.0, 0.5), (1.0, 1.0, 0.5)], ids=["one free", "all penalised"])
+def test_large_columns_beside_small_ones(penalised, seed, tol, storage):
+    """Nearly collinear columns of very different size, where a loose dual point is far from feasible."""
+    rng = np.random.default_rng(seed)
+    base = rng.normal(size=20)
+    X = np.column_stack([0.9 + 0.2 * base, 192.0 + 0.3 * rng.normal(size=20), -192.0 + 0.3 * rng.normal(size=20)])
+    y = 0.3 * rng.normal(size=20)
+    penalty = l1(3, 0.005, np.array(penalised))
+    problem = Model(lambda p, _: penalty, fit_intercept=False).problem(
+        Design.create(as_storage(STORAGES[storage](X)), np.ones(20), center=False, standardize=False), y
+    )
+    reference = Dense.create(X, y, np.ones(20), penalty, fit_intercept=False)
+    solution, tight = solve(problem, tol=tol), solve(problem, tol=1e-14)
+    assert solution.converged
+    assert reference.suboptimality(solution.w, near=(tight.w,)) <= tol + 1e-12
