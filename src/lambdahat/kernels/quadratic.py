@@ -40,7 +40,7 @@ def bounds(h, w, l1, l2, positive, yr, rr, slack):
     dual = -1e300
     if rows_possible:
         norm = rr + l2_term
-        a = min(shrink_rows, yr / norm) if norm > 0.0 else 0.0
+        a = min(shrink_rows, max(yr, 0.0) / norm) if norm > 0.0 else 0.0
         dual = a * yr - 0.5 * a * a * norm
     a = min(shrink_free, 1.0)
     conjugate = 0.0
