@@ -127,6 +127,7 @@ class Design:
 
     def gather(self, columns: Columns) -> Matrix:
         """``(√s X̃[:, columns])ᵀ`` over the rows of positive weight, in C order; constant columns become 0."""
+        assert isinstance(self.storage, DenseStorage)
         A = self.storage.gather(columns, self.rows, self.root_weights, self.means[columns])
         norms = np.einsum("ij,ij->i", A, A)
         A[norms <= 1e-28 * self.means[columns] ** 2] = 0.0

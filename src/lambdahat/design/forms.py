@@ -84,6 +84,8 @@ class GramForm:
         self.w, self.l1, self.l2, self.positive = w, l1, l2, positive
         self.curvature = G.diagonal()
         self.h = c - G @ w
+        self.free = np.flatnonzero((l1 == 0.0) & (l2 == 0.0) & (self.curvature > 0.0))
+        self.free_inverse = np.linalg.pinv(G[self.free[:, None], self.free], hermitian=True)
 
     def weighted_residual(self) -> Vector:
         assert self.gathered is not None
@@ -91,8 +93,9 @@ class GramForm:
 
     def sweep(self, n_sweeps: int, gap_target: float) -> float:
         gap, _ = quadratic.descend(
-            self.G, self.c, self.yy, self.l1, self.l2, self.positive, self.w, self.h, n_sweeps, gap_target
-        )
+            self.G, self.c, self.yy, self.l1, self.l2, self.positive, self.free, self.free_inverse, self.w, self.h,
+            n_sweeps, gap_target,
+        )  # fmt: skip
         return float(gap)
 
     def gradient(self, subset: Subset) -> Vector:

@@ -132,14 +132,6 @@ class SparseStorage:
         csc.variances(*self.arrays, columns, weights, means, out)
         return out
 
-    def gather(self, columns: Columns, rows: Columns, root_weights: Vector, means: Vector) -> Matrix:
-        """``√s_i (x_ij − mean_j)``, transposed: shape (columns, rows), C order. For few columns or rows only."""
-        position = np.full(self.shape[0], -1, dtype=np.int32)
-        position[rows] = np.arange(rows.size, dtype=np.int32)
-        out = np.outer(-means, root_weights)
-        csc.scatter(*self.arrays, columns, position, root_weights, out)
-        return out
-
 
 Storage = DenseStorage | SparseStorage
 

@@ -31,7 +31,7 @@ def implicit(
     tol : float
         Relative duality gap of ``w``. A loose solution keeps columns that nearly repeat each other, along whose
         difference the system is singular: it is damped by a small multiple of ``tol``, and solved (where by conjugate
-        gradients; a Cholesky factor is exact) to a residual of ``10 tol`` times its right-hand side.
+        gradients; a Cholesky factor is exact) to a residual of ``tol`` times its right-hand side.
     guess : array of shape (p,), optional
         A solution ``v`` at a nearby θ.
 
@@ -45,7 +45,7 @@ def implicit(
     support = problem.penalty.generalized_support(w)
     v = np.zeros(w.size)
     if support.size:
-        atol = min(1e-2, 10.0 * tol) * float(np.abs(criterion_gradient).max())
+        atol = min(1e-2, tol) * float(np.abs(criterion_gradient).max())
         start = None if guess is None else guess[support]
         v[support] = problem.solve_support(support, criterion_gradient, atol=atol, guess=start, damping=_DAMPING * tol)
     return -problem.penalty.hyperparam_vjp(support, w[support], v[support]), v

@@ -124,14 +124,3 @@ def variances(data, indices, indptr, columns, weights, means, out):
             total += s * (data[k] - mean) * (data[k] - mean)
         total += max(1.0 - stored, 0.0) * mean * mean
         out[m] = total if total > 1e-14 * mean * mean else 0.0
-
-
-@njit(cache=True, nogil=True, fastmath=True)
-def scatter(data, indices, indptr, columns, position, root_weights, out):
-    """Add ``√s_i x_ij`` to ``out[column, position[i]]`` where ``position[i] ≥ 0``."""
-    for m in range(uint64(columns.shape[0])):
-        j = uint64(columns[m])
-        for k in range(uint64(indptr[j]), uint64(indptr[j + uint64(1)])):
-            i = position[uint32(indices[k])]
-            if i >= 0:
-                out[m, i] += root_weights[i] * data[k]

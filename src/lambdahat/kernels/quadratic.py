@@ -15,8 +15,8 @@ def bounds(h, w, l1, l2, positive, yr, rr, slack):
     Two dual points are tried, and the better one counts. The first treats ``½ l2_j w_j²`` as extra rows of the data
     (residual ``−√l2_j w_j``) and shrinks the residual until ``|h_j − l2_j w_j| ≤ l1_j``; the second shrinks only for
     columns with ``l2_j = 0`` and pays ``(|h_j| − l1_j)₊² / (2 l2_j)`` for the others, the conjugate of the elastic net.
-    No dual point is feasible unless ``h_j = 0`` in unpenalised columns (``l1_j = l2_j = 0``): how far the dual value
-    may be too high for that is the caller's ``slack``, ``‖y‖ ‖X_U (X_UᵀX_U)⁻¹ h_U‖`` or a bound of it.
+    No dual point is feasible unless unpenalised columns (``l1_j = l2_j = 0``) satisfy ``h_j = 0``, which the caller
+    sees to; ``slack`` is taken off the dual value where they do not.
     """
     l1_term = 0.0
     l2_term = 0.0
@@ -53,27 +53,42 @@ def bounds(h, w, l1, l2, positive, yr, rr, slack):
 
 
 @njit(cache=True, nogil=True)
-def descend(G, c, yy, l1, l2, positive, w, h, max_sweeps, gap_target):
+def descend(G, c, yy, l1, l2, positive, free, free_inverse, w, h, max_sweeps, gap_target):
     """Coordinate descent with the Gram matrix ``G``, until the gap is small; ``w`` and ``h`` change in place.
+
+    Unpenalised columns ``free`` are fitted exactly before each look at the gap, by the inverse of their block of ``G``;
+    with ``positive`` there is no such shortcut, and no dual value until they satisfy their conditions up to rounding.
 
     Returns the gap (``max_sweeps`` sweeps may not reach the target) and the number of sweeps done.
     """
     p = w.shape[0]
-    best_dual = -1e300
-    gap = 1e300
+    steps = np.empty(free.shape[0])
+    best_dual = 0.0  # of the dual point zero
+    gap = np.inf
     for sweep in range(max_sweeps + 1):
+        slack = 0.0
+        if positive:
+            for j in free:
+                if (w[j] > 0.0 or h[j] > 0.0) and abs(h[j]) > 1e-12 * np.sqrt(yy * G[j, j]):
+                    slack = np.inf
+        else:
+            for a in range(free.shape[0]):
+                step = 0.0
+                for b in range(free.shape[0]):
+                    step += free_inverse[a, b] * h[free[b]]
+                steps[a] = step
+            for a in range(free.shape[0]):
+                j = free[a]
+                w[j] += steps[a]
+                for k in range(p):
+                    h[k] -= steps[a] * G[j, k]
         cw = 0.0
         hw = 0.0
         for j in range(p):
             cw += c[j] * w[j]
             hw += h[j] * w[j]
-        slack = 0.0
-        for j in range(p):
-            inactive = positive and w[j] == 0.0 and h[j] < 0.0
-            if l1[j] == 0.0 and l2[j] == 0.0 and G[j, j] > 0.0 and not inactive:
-                slack += abs(h[j]) / np.sqrt(G[j, j])
         yr = yy - cw
-        primal, dual = bounds(h, w, l1, l2, positive, yr, max(yr - hw, 0.0), slack * np.sqrt(yy))
+        primal, dual = bounds(h, w, l1, l2, positive, yr, max(yr - hw, 0.0), slack)
         best_dual = max(best_dual, dual)
         gap = primal - best_dual
         if gap <= gap_target or sweep == max_sweeps:

@@ -126,11 +126,11 @@ def _steps(problem: Problem, tol: float, max_iter: int, start: Solution | None, 
     unit = problem.null_value
     if unit == 0.0:
         return _solution(problem, np.zeros(p), 0.0, 0, tol)
-    if problem.normal is not None:
-        w, gap, n_iter = _solve_normal(problem, w, tol * unit, max_iter, at_least)
-        return _solution(problem, w, gap / unit, n_iter, tol)
     if is_smooth(problem.penalty):
         w, gap, n_iter = solve_smooth(problem, w, tol * unit, max_iter)
+        return _solution(problem, w, gap / unit, n_iter, tol)
+    if problem.normal is not None:
+        w, gap, n_iter = _solve_normal(problem, w, tol * unit, max_iter, at_least)
         return _solution(problem, w, gap / unit, n_iter, tol)
     return (yield from _solve_columns(problem, w, tol, max_iter, start, at_least))
 
@@ -143,7 +143,7 @@ def _solve_normal(
     l1, l2 = penalty.l1, penalty.l2
     w[np.isinf(l1)] = 0.0
     form = GramForm(normal.G, normal.c, normal.yy, w, l1, l2, penalty.positive)
-    descent = _Descent(_LEAST_DAMPING if is_smooth(penalty) else 1e-3, _LEAST_DAMPING)
+    descent = _Descent(1e-3, _LEAST_DAMPING)
     best = np.inf
     if at_least and w.any():
         newton_step(form, descent.least, 0.0)
@@ -163,20 +163,19 @@ def _solve_columns(
     design, penalty, y = problem.design, problem.penalty, problem.y
     l1, l2, positive = penalty.l1, penalty.l2, penalty.positive
     w[np.isinf(l1)] = 0.0
-    free = np.flatnonzero((l1 == 0.0) & (l2 == 0.0)).astype(np.int32)
+    free = np.flatnonzero((l1 == 0.0) & (l2 == 0.0)).astype(np.int32)  # fitted exactly, as the intercept is
     gap_target = tol * problem.null_value
     atol = 0.3 * tol * float(np.min(l1[l1 > 0.0], initial=np.inf))
-    free_norms = np.sqrt(design.variances(free))
-    if free.size:  # their gradients have to vanish, not only to be small beside l1
-        atol = min(atol, 0.1 * tol * np.sqrt(0.5 * problem.null_value) * float(free_norms.max()) / free.size)
     descent = _Descent(1e-3 if w.any() else 0.1, max(_LEAST_DAMPING, 0.1 * tol))
     form: QuadraticForm | None = None if start is None else start.workspace
     columns = form.gathered.columns if isinstance(form, GramForm) and form.gathered else _NO_COLUMNS
     q = _weighted_residual(problem, w)
-    h = (yield q) if start is None or start.gradient is None else start.gradient
-    best_dual, best_gap = -np.inf, np.inf
+    if free.size and not positive:
+        q = _settle(problem, free, w, q)
+    h = (yield q) if start is None or start.gradient is None or free.size else start.gradient
+    best_dual, best_gap = 0.0, np.inf  # zero is a dual point
     for iteration in range(max_iter):
-        slack = _free_slack(problem, free, free_norms, h, w) if free.size else 0.0
+        slack = _bounded_slack(problem, free, h, w) if positive and free.size else 0.0
         primal, dual = quadratic.bounds(h, w, l1, l2, positive, float(y @ q), design.squared_norm(q), slack)
         best_dual = max(best_dual, dual)
         gap = primal - best_dual
@@ -194,6 +193,8 @@ def _solve_columns(
                 break
         w[columns] = form.w
         q = form.weighted_residual()
+        if free.size and not positive:
+            q = _settle(problem, free, w, q)
         h = yield q
     return _solution(problem, w, best_gap / problem.null_value, max_iter, tol)
 
@@ -216,12 +217,24 @@ def _weighted_residual(problem: Problem, w: Vector) -> Vector:
     return design.weights * (problem.y - design.product(support, w[support]))
 
 
-def _free_slack(problem: Problem, free: Columns, norms: Vector, h: Vector, w: Vector) -> float:
-    """How far a dual value may be too high for unpenalised columns whose gradient is not quite zero."""
-    slack = np.divide(np.abs(h[free]), norms, out=np.zeros(free.size), where=norms > 0.0)
-    if problem.penalty.positive:
-        slack = slack[(w[free] > 0.0) | (h[free] > 0.0)]
-    return float(slack.sum() * np.sqrt(2.0 * problem.null_value))
+def _settle(problem: Problem, free: Columns, w: Vector, q: Vector) -> Vector:
+    """Fit the unpenalised columns exactly, as the intercept is: a dual point asks that their gradients vanish.
+
+    Updates ``w`` in place and returns the weighted residual.
+    """
+    design = problem.design
+    h = design.gradient_columns(free, q)
+    step = problem.solve_support(free, h, atol=1e-10 * float(np.abs(h).max()))
+    w[free] += step
+    return q - design.weights * design.product(free, step)
+
+
+def _bounded_slack(problem: Problem, free: Columns, h: Vector, w: Vector) -> float:
+    """Infinite until unpenalised columns that are bounded below satisfy their conditions up to rounding errors."""
+    active = free[(w[free] > 0.0) | (h[free] > 0.0)]
+    variances = problem.design.variances(active)
+    allowed = 1e-12 * np.sqrt(2.0 * problem.null_value * variances)
+    return np.inf if np.any((np.abs(h[active]) > allowed) & (variances > 0.0)) else 0.0
 
 
 def _solution(
