@@ -136,3 +136,17 @@ def test_large_columns_beside_small_ones(factors, positive, seed, tol, storage):
     solution, tight = solve(problem, tol=tol), solve(problem, tol=1e-14)
     assert solution.converged
     assert reference.suboptimality(solution.w, near=(tight.w,)) <= tol + 1e-12
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("storage", ["C", "csc"])
+@pytest.mark.parametrize("penalty", PENALTIES)
+def test_a_tolerance_beyond_rounding_ends_in_order(penalty, storage):
+    for seed in range(4):
+        for options in (
+            {"fit_intercept": True, "standardize": False},
+            {"fit_intercept": False, "standardize": seed == 1},
+        ):
+            solution, reference = solved(sample(40, 12, seed=seed), penalty, storage, tol=1e-16, **options)
+            assert solution.gap <= 1e-13
+            assert reference.suboptimality(solution.w) <= 1e-13
