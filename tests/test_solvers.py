@@ -120,14 +120,15 @@ def test_an_unfinished_solution_says_so(max_iter):
 @pytest.mark.parametrize("storage", ["C", "csc"])
 @pytest.mark.parametrize("tol", [1e-2, 1e-6, 1e-10])
 @pytest.mark.parametrize("seed", range(5))
-@pytest.mark.parametrize("penalised", [(0.0, 1.0, 0.5), (1.0, 1.0, 0.5)], ids=["one free", "all penalised"])
-def test_large_columns_beside_small_ones(penalised, seed, tol, storage):
+@pytest.mark.parametrize("positive", [False, True])
+@pytest.mark.parametrize("factors", [(0.0, 1.0, 0.5), (0.0, 0.0, 0.5), (1.0, 1.0, 0.5)])
+def test_large_columns_beside_small_ones(factors, positive, seed, tol, storage):
     """Nearly collinear columns of very different size, where a loose dual point is far from feasible."""
     rng = np.random.default_rng(seed)
     base = rng.normal(size=20)
     X = np.column_stack([0.9 + 0.2 * base, 192.0 + 0.3 * rng.normal(size=20), -192.0 + 0.3 * rng.normal(size=20)])
     y = 0.3 * rng.normal(size=20)
-    penalty = l1(3, 0.005, np.array(penalised))
+    penalty = l1(3, 0.005, np.array(factors), positive=positive)
     problem = Model(lambda p, _: penalty, fit_intercept=False).problem(
         Design.create(as_storage(STORAGES[storage](X)), np.ones(20), center=False, standardize=False), y
     )
@@ -135,3 +136,17 @@ def test_large_columns_beside_small_ones(penalised, seed, tol, storage):
     solution, tight = solve(problem, tol=tol), solve(problem, tol=1e-14)
     assert solution.converged
     assert reference.suboptimality(solution.w, near=(tight.w,)) <= tol + 1e-12
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("storage", ["C", "csc"])
+@pytest.mark.parametrize("penalty", PENALTIES)
+def test_a_tolerance_beyond_rounding_ends_in_order(penalty, storage):
+    for seed in range(4):
+        for options in (
+            {"fit_intercept": True, "standardize": False},
+            {"fit_intercept": False, "standardize": seed == 1},
+        ):
+            solution, reference = solved(sample(40, 12, seed=seed), penalty, storage, tol=1e-16, **options)
+            assert solution.gap <= 1e-13
+            assert reference.suboptimality(solution.w) <= 1e-13

@@ -1,0 +1,126 @@
+"""Outer optimisers on functions whose minima are known; nothing here is a model."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+
+from lambdahat.outer import LBFGS, Point, Region, Scalar, Stop
+from lambdahat.outer.base import Line
+
+
+@dataclass
+class Function:
+    """A smooth function and its derivative, with what was asked of it."""
+
+    value: object
+    slope: object
+    cheap: bool = True
+    coarse_tol: float = 1e-2
+    budget: int = 500
+    points: list = field(default_factory=list)
+    tols: list = field(default_factory=list)
+
+    def __call__(self, x, tol):
+        if len(self.points) == self.budget:
+            raise Stop("no more")
+        self.tols.append(tol)
+        self.points.append(Point(np.array(x), float(self.value(x)), np.atleast_1d(self.slope(x)).astype(float)))
+        return self.points[-1]
+
+    @property
+    def best(self):
+        return min(self.points, key=lambda point: point.value)
+
+
+def line(low=-11.0, high=0.0):
+    return Region(np.array([low]), np.array([high]), (Line(np.zeros(1), np.ones(1), low, high),))
+
+
+def well(center, width=2.0):
+    return Function(
+        lambda x: 5.0 + (1.0 - np.exp(-(((x[0] - center) / width) ** 2))),
+        lambda x: 2.0 * (x - center) / width**2 * np.exp(-(((x[0] - center) / width) ** 2)),
+    )
+
+
+@pytest.mark.parametrize("cheap", [True, False])
+@pytest.mark.parametrize("center", [-1.0, -3.3, -5.0, -9.0])
+@pytest.mark.parametrize("tol", [1e-3, 1e-8])
+def test_scalar_finds_a_minimum(center, tol, cheap):
+    function = well(center)
+    function.cheap = cheap
+    message = Scalar().minimize(function, line(), tol=tol)
+    assert message.startswith("converged")
+    assert function.best.value <= 5.0 * (1.0 + 10.0 * tol)
+
+
+@pytest.mark.parametrize("cheap", [True, False])
+def test_scalar_is_not_trapped_by_a_first_shallow_minimum(cheap):
+    shallow, deep = well(-1.5, 1.0), well(-6.0, 1.5)
+    function = Function(
+        lambda x: shallow.value(x) + 2.0 * deep.value(x), lambda x: shallow.slope(x) + 2.0 * deep.slope(x), cheap=cheap
+    )
+    Scalar().minimize(function, line(), tol=1e-6)
+    assert function.best.x[0] == pytest.approx(-6.0, abs=0.1)
+
+
+@pytest.mark.parametrize(("sign", "end"), [(1.0, "lower"), (-1.0, "upper")])
+def test_scalar_reports_a_minimum_on_a_bound(sign, end):
+    function = Function(lambda x: 3.0 + sign * np.tanh(x[0] / 5.0), lambda x: sign / np.cosh(x / 5.0) ** 2 / 5.0)
+    assert f"{end} bound" in Scalar().minimize(function, line(), tol=1e-6)
+    assert function.best.x[0] == (-11.0 if end == "lower" else 0.0)
+
+
+@pytest.mark.parametrize("start", [-10.0, -4.0, -0.5, 3.0, -20.0])
+def test_scalar_descends_from_a_start(start):
+    function = well(-4.0, 5.0)
+    region = Region(np.array([-11.0]), np.array([0.0]), line().lines, np.clip([start], -11.0, 0.0))
+    Scalar().minimize(function, region, tol=1e-8)
+    assert function.points[0].x[0] == np.clip(start, -11.0, 0.0)
+    assert function.best.value <= 5.0 * (1.0 + 1e-7)
+
+
+def test_scalar_asks_for_more_accuracy_as_it_closes_in():
+    function = well(-4.0)
+    Scalar().minimize(function, line(), tol=1e-8)
+    assert function.tols[0] == function.coarse_tol
+    assert min(function.tols) < 0.1 * function.coarse_tol
+
+
+@pytest.mark.parametrize("optimizer", [Scalar(), LBFGS()])
+def test_a_spent_budget_is_passed_on(optimizer):
+    function = well(-4.0)
+    function.budget = 3
+    with pytest.raises(Stop, match="no more"):
+        optimizer.minimize(function, line(), tol=1e-10)
+    assert len(function.points) == 3
+
+
+def bowl(center):
+    A = np.array([[2.0, 0.7], [0.7, 1.0]])
+    return Function(lambda x: 1.0 + (x - center) @ A @ (x - center) / 2.0, lambda x: A @ (x - center))
+
+
+def plane(start=None):
+    lines = tuple(Line(np.array([0.0, y]), np.array([1.0, 0.0]), -8.0, 0.0) for y in (-2.0, 0.0, 2.0))
+    return Region(np.array([-8.0, -3.0]), np.array([0.0, 3.0]), lines, start)
+
+
+@pytest.mark.parametrize("start", [None, np.array([-7.0, 2.0])])
+@pytest.mark.parametrize("center", [np.array([-2.0, 1.0]), np.array([-6.0, -2.5])])
+def test_lbfgs_finds_a_minimum(center, start):
+    function = bowl(center)
+    message = LBFGS().minimize(function, plane(start), tol=1e-10)
+    assert "inside their bounds" in message
+    np.testing.assert_allclose(function.best.x, center, atol=1e-3)
+
+
+def test_lbfgs_stays_inside_the_bounds_and_says_when_it_ends_there():
+    function = bowl(np.array([1.0, 4.0]))
+    message = LBFGS().minimize(function, plane(), tol=1e-10)
+    assert "bounds" in message
+    assert "inside" not in message
+    for point in function.points:
+        assert np.all((point.x >= [-8.0, -3.0]) & (point.x <= [0.0, 3.0]))
+    np.testing.assert_allclose(function.best.x, [0.0, 3.0], atol=1e-6)
