@@ -16,6 +16,7 @@ from lambdahat.outer.base import Line, Objective, Region
 
 _WIDE = 4.0  # a factor of about 50
 _NEAR, _NARROW = 0.5, 0.2
+_OFF_ENDS = 1e-4
 
 
 @dataclass(frozen=True)
@@ -169,20 +170,21 @@ class _Scan:
 
 
 def _hermite_minimum(t: list[float], value: list[float], slope: list[float]) -> tuple[float | None, float]:
-    """Interior minimum of the cubic through two points with given slopes, kept 2 % off the ends."""
+    """Place and value of the interior minimum, if there is one, of the cubic through two points with given slopes."""
     width = t[1] - t[0]
     if width <= 1e-10:
         return None, np.inf
     a, b = value
     da, db = slope[0] * width, slope[1] * width
-    grid = np.linspace(0.02, 0.98, 49)
-    cubic = a + grid * (da + grid * (3.0 * (b - a) - 2.0 * da - db + grid * (2.0 * (a - b) + da + db)))
-    k = int(np.argmin(cubic))
-    if 0 < k < grid.size - 1:
-        left, middle, right = cubic[k - 1 : k + 2]
-        bend = left - 2.0 * middle + right
-        shift = 0.5 * (left - right) / bend if bend > 0.0 else 0.0
-        return t[0] + width * float(grid[k] + shift * (grid[1] - grid[0])), float(
-            middle - 0.25 * (left - right) * shift
-        )
-    return t[0] + width * float(grid[k]), float(cubic[k])
+    quadratic, cubic = 3.0 * (b - a) - 2.0 * da - db, 2.0 * (a - b) + da + db
+    discriminant = quadratic * quadratic - 3.0 * cubic * da
+    if discriminant < 0.0:
+        return None, np.inf
+    denominator = quadratic + np.sqrt(discriminant)
+    if denominator <= 0.0:
+        return None, np.inf
+    u = -da / denominator  # of the two stationary points, the one that bends upwards
+    if not 0.0 < u < 1.0:
+        return None, np.inf
+    u = float(np.clip(u, _OFF_ENDS, 1.0 - _OFF_ENDS))
+    return t[0] + width * u, a + u * (da + u * (quadratic + u * cubic))

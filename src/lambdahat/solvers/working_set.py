@@ -52,7 +52,7 @@ class _Descent:
             self.damping = max(0.1 * self.damping, self.least)
             self.n_sweeps = max(_SWEEPS, self.n_sweeps // 2)
         else:
-            self.damping = 3.0 * max(self.damping, 1e-6)
+            self.damping = min(3.0 * max(self.damping, 1e-6), 1.0)
             self.n_sweeps = min(_MOST_SWEEPS, 2 * self.n_sweeps)
         return gap
 
@@ -170,7 +170,7 @@ def _solve_columns(
     form: QuadraticForm | None = None if start is None else start.workspace
     columns = form.gathered.columns if isinstance(form, GramForm) and form.gathered else _NO_COLUMNS
     q = _weighted_residual(problem, w)
-    if free.size and not positive:
+    if free.size:
         q = _settle(problem, free, w, q)
     h = (yield q) if start is None or start.gradient is None or free.size else start.gradient
     best_dual, best_gap = 0.0, np.inf  # zero is a dual point
@@ -193,7 +193,7 @@ def _solve_columns(
                 break
         w[columns] = form.w
         q = form.weighted_residual()
-        if free.size and not positive:
+        if free.size:
             q = _settle(problem, free, w, q)
         h = yield q
     return _solution(problem, w, best_gap / problem.null_value, max_iter, tol)
@@ -220,11 +220,19 @@ def _weighted_residual(problem: Problem, w: Vector) -> Vector:
 def _settle(problem: Problem, free: Columns, w: Vector, q: Vector) -> Vector:
     """Fit the unpenalised columns exactly, as the intercept is: a dual point asks that their gradients vanish.
 
-    Updates ``w`` in place and returns the weighted residual.
+    Where they are bounded below, those off their bound are fitted, as far as they stay off it. Updates ``w`` in place
+    and returns the weighted residual.
     """
     design = problem.design
+    if problem.penalty.positive:
+        free = free[w[free] > 0.0]
+    if free.size == 0:
+        return q
     h = design.gradient_columns(free, q)
-    step = problem.solve_support(free, h, atol=1e-10 * float(np.abs(h).max()))
+    step = problem.solve_support(free, h, atol=1e-13 * float(np.abs(h).max()))
+    if problem.penalty.positive and np.any(w[free] + step <= 0.0):
+        falling = step < 0.0
+        step *= min(1.0, 0.99 * float(np.min(w[free][falling] / -step[falling])))
     w[free] += step
     return q - design.weights * design.product(free, step)
 
