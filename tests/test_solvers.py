@@ -90,7 +90,7 @@ def test_any_start_leads_to_the_solution(penalty, storage):
     wild = Solution(np.abs(np.random.default_rng(0).normal(size=20)), 0.0, np.inf, 0, False, "")
     warm, _ = solved(s, penalty, storage, fit_intercept=True, standardize=False, start=wild)
     assert_optimal(warm, reference, TOL)
-    np.testing.assert_allclose(warm.w, cold.w, atol=1e-6)  # a gap of 1e-13 says no more than its square root of w
+    np.testing.assert_allclose(warm.w, cold.w, atol=1e-5)  # a gap of 1e-13 pins them no better
 
 
 @pytest.mark.parametrize("storage", ["C", "csc"])
