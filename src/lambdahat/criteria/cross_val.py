@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import scipy.sparse
 from numpy.typing import NDArray
 from sklearn.model_selection import check_cv
 
@@ -40,8 +41,9 @@ class CrossValidation:
                 raise ValueError(f"cv={self.cv} is no number of folds: pass at least 2, or a splitter")
             if self.cv > n:
                 raise ValueError(f"cv={self.cv} folds need as many rows, but n_samples={n}: use fewer folds")
+        splitter = check_cv(self.cv, data.y)
         splits = []
-        for k, (train, test) in enumerate(check_cv(self.cv, data.y).split(data.X, data.y, data.groups)):
+        for k, (train, test) in enumerate(splitter.split(_seen_by(splitter, data), data.y, data.groups)):
             pair = (_rows(train, n, f"training rows of fold {k}"), _rows(test, n, f"validation rows of fold {k}"))
             for name, rows in zip(("training", "validation"), pair, strict=True):
                 if data.sample_weight[rows].sum() <= 0.0:
@@ -56,6 +58,13 @@ class CrossValidation:
         train = [_weights(data.sample_weight, rows) for rows, _ in splits]
         test = [_weights(data.sample_weight, rows) for _, rows in splits]
         return _from_moments(model, data, train, test) or _from_rows(model, data, train, test)
+
+
+def _seen_by(splitter: Any, data: Data) -> Any:
+    """X for a splitter: scikit-learn's own read only its length, after converting sparse X to CSR, a whole copy."""
+    if scipy.sparse.issparse(data.X) and type(splitter).__module__.startswith("sklearn."):
+        return data.y
+    return data.X
 
 
 def _rows(rows: Any, n: int, name: str) -> NDArray[np.intp]:
