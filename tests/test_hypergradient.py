@@ -137,6 +137,19 @@ def test_function(estimator, criterion, storage):
     np.testing.assert_allclose(result.gradient, result.log_gradient / values, rtol=1e-12)
 
 
+@pytest.mark.parametrize("storage", ["C", "csc"])
+@pytest.mark.parametrize("criterion", ["held-out", "cross-validation"])
+@pytest.mark.parametrize("estimator", ESTIMATORS.values(), ids=ESTIMATORS)
+def test_the_default_tolerance_gives_six_digits(estimator, criterion, storage):
+    s = sample(n=60, p=12, seed=3)
+    given = STORAGES[storage](s.X), s.y
+    default, exact = (
+        hypergradient(estimator, *given, criterion=CRITERIA[criterion](s), **settings)
+        for settings in ({}, {"tol": 1e-15})
+    )
+    np.testing.assert_allclose(default.gradient, exact.gradient, atol=1e-6 * np.abs(exact.gradient).max())
+
+
 def test_result_is_frozen():
     s = sample()
     result = hypergradient(Lasso(0.1), s.X, s.y, criterion=HeldOut(s.X_val, s.y_val))

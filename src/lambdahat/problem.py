@@ -57,6 +57,11 @@ class Problem:
             return 0.5 * self.normal.yy
         return 0.5 * float((self.design.weights * self.y) @ self.y)
 
+    def intercept(self, w: Vector) -> float:
+        """The intercept that centring implies."""
+        used = np.flatnonzero(w)
+        return self.y_mean - float(self.design.means[used] @ w[used])
+
     def solve_support(
         self, support: NDArray[np.int32], b: Vector, *, atol: float, guess: Vector | None = None, damping: float = 0.0
     ) -> Vector:

@@ -77,7 +77,7 @@ def hypergradient(
     criterion : "cv" or criterion object, default "cv"
     method : {"implicit"}
     tol : float, default 1e-8
-        Relative duality gap of the inner problems.
+        Relative duality gap of the inner problems; a Newton step on the support follows.
     cv : int, splitter or iterable, default 5
         For ``criterion="cv"``.
     sample_weight : array of shape (n,), optional
@@ -100,14 +100,15 @@ def hypergradient(
     theta = space.theta(values)
     total = sum(fold.weight for fold in folds)
     value, gradient = 0.0, np.zeros(theta.size)
-    solutions: list[Solution] = []
+    problems = [fold.problem.with_hyperparams(theta) for fold in folds]
     began = time.perf_counter()
-    for fold in folds:
-        solutions.append(solvers.solve(fold.problem.with_hyperparams(theta), tol=tol, max_iter=estimator.max_iter))
+    solutions = [solvers.solve(problem, tol=tol, max_iter=estimator.max_iter) for problem in problems]
     _warn_once(estimator, [solution for solution in solutions if not solution.converged])
+    polished = [solvers.polish(problem, solution, tol) for problem, solution in zip(problems, solutions, strict=True)]
+    solutions = [solution for solution, _ in polished]
     solved = time.perf_counter()
-    for fold, solution in zip(folds, solutions, strict=True):
-        fold_value, fold_gradient, _ = fold_hypergradient(fold, fold.problem.with_hyperparams(theta), solution, tol)
+    for fold, problem, (solution, accuracy) in zip(folds, problems, polished, strict=True):
+        fold_value, fold_gradient, _ = fold_hypergradient(fold, problem, solution, accuracy)
         value += fold.weight / total * fold_value
         gradient += fold.weight / total * fold_gradient
     ended = time.perf_counter()

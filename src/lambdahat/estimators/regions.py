@@ -21,7 +21,7 @@ Bounds = dict[str, tuple[float, float]]
 # Default range of the strength of a penalty below the simplest model, and of the logit of a ratio.
 _RANGE = 1e-5
 _RIDGE_RANGE = 1e-10
-_LOGIT = 9.0
+_LOGIT = 11.5  # from 1e-5 to 1 − 1e-5
 
 
 def make_region(model: LinearModel, space: Space, folds: list[Fold], bounds: Any, init: Any) -> tuple[Region, Bounds]:

@@ -14,6 +14,7 @@ from lambdahat.linear import Vector
 from lambdahat.problem import Problem
 
 _DAMPING = 0.3
+_FINEST = 1e-10  # conjugate gradients need not do better
 
 
 def implicit(
@@ -45,7 +46,7 @@ def implicit(
     support = problem.penalty.generalized_support(w)
     v = np.zeros(w.size)
     if support.size:
-        atol = min(1e-2, tol) * float(np.abs(criterion_gradient).max())
+        atol = min(1e-2, max(tol, _FINEST)) * float(np.abs(criterion_gradient).max())
         start = None if guess is None else guess[support]
         v[support] = problem.solve_support(support, criterion_gradient, atol=atol, guess=start, damping=_DAMPING * tol)
     return -problem.penalty.hyperparam_vjp(support, w[support], v[support]), v

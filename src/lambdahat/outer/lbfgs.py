@@ -5,66 +5,95 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import Bounds, minimize
+from scipy.optimize import Bounds, OptimizeResult, minimize
 
 from lambdahat.linear import Vector
-from lambdahat.outer.base import Objective, Point, Region
+from lambdahat.outer.base import Line, Objective, Point, Region
 from lambdahat.outer.scalar import Scalar, _Scan
 
 
 @dataclass(frozen=True)
 class LBFGS:
-    """scipy's L-BFGS-B from the best point of a coarse look along the region's lines.
+    """scipy's L-BFGS-B from the best point of a look along the region's lines.
+
+    The criterion has kinks where a coefficient comes or goes, and a line search may fail there: L-BFGS then starts anew
+    from the best point, for as long as that gains something.
 
     Parameters
     ----------
     max_iter : int, default 100
+        Bound on the iterations of each start.
     """
 
     max_iter: int = 100
 
     def minimize(self, objective: Objective, region: Region, *, tol: float) -> str:
-        best = self._start(objective, region)
+        recorded = _Recorded(objective)
+        if region.start is None:
+            self._look(recorded, region.lines, tol)
+        else:
+            recorded(region.start, objective.coarse_tol)
+        unit = abs(recorded.best.value) or 1.0
 
         def value_and_gradient(x: Vector) -> tuple[float, Vector]:
-            point = objective(x, min(objective.coarse_tol, 1e-4))
-            return point.value / abs(best.value), point.gradient / abs(best.value)
+            point = recorded(x, min(objective.coarse_tol, 1e-4))
+            return point.value / unit, point.gradient / unit
 
-        result = minimize(
-            value_and_gradient,
-            np.clip(best.x, region.lower, region.upper),
-            jac=True,
-            method="L-BFGS-B",
-            bounds=Bounds(region.lower, region.upper),
-            options={"maxiter": self.max_iter, "ftol": tol, "gtol": 0.1 * tol, "maxls": 10},
-        )
-        on_bound = np.any((result.x <= region.lower) | (result.x >= region.upper))
-        ending = (
-            "some hyperparameters lie on their bounds" if on_bound else "all hyperparameters lie inside their bounds"
-        )
-        if result.success:
-            return f"converged: L-BFGS found no relative improvement above {tol:.0e}; {ending}"
-        return f"L-BFGS ended early ({str(result.message).strip().lower()}); {ending}"
+        while True:
+            best = recorded.best
+            result = minimize(
+                value_and_gradient,
+                np.clip(best.x, region.lower, region.upper),
+                jac=True,
+                method="L-BFGS-B",
+                bounds=Bounds(region.lower, region.upper),
+                options={"maxiter": self.max_iter, "ftol": tol, "gtol": 0.1 * tol, "maxls": 10},
+            )
+            if result.success or best.value - recorded.best.value <= tol * unit:
+                break
+        return f"{_ending(result, tol)}; {_where(recorded.best.x, region)}"
 
-    def _start(self, objective: Objective, region: Region) -> Point:
-        if region.start is not None:
-            return objective(region.start, objective.coarse_tol)
-        visited: list[Point] = []
+    def _look(self, recorded: _Recorded, lines: tuple[Line, ...], tol: float) -> None:
+        """Along every line coarsely, along the best of them to the end: no result is worse than that line's."""
+        search = Scalar(fine_ratio=3.0, thorough=False)
+        scans = [_Scan(recorded, line) for line in lines]
+        for scan in scans:
+            search.look(scan, scan.line)
+            search.refine(scan, max(tol, 1e-3))
+        search.refine(min(scans, key=lambda scan: min(scan.value)), tol)
 
-        class Recorded:
-            cheap = objective.cheap
 
-            @property
-            def coarse_tol(self) -> float:
-                return objective.coarse_tol
+def _ending(result: OptimizeResult, tol: float) -> str:
+    if result.success:
+        return f"converged: L-BFGS found no relative improvement above {tol:.0e}"
+    if result.status == 1:
+        return f"stopped after {result.nit} iterations of L-BFGS"
+    return "converged to a kink of the criterion, from where L-BFGS finds no way down"
 
-            def __call__(self, x: Vector, tol: float) -> Point:
-                visited.append(objective(x, tol))
-                return visited[-1]
 
-        for line in region.lines:
-            scan = _Scan(Recorded(), line)
-            search = Scalar(fine_ratio=3.0, thorough=False)
-            search.look(scan, line)
-            search.refine(scan, 1e-3)
-        return min(visited, key=lambda point: point.value)
+def _where(x: Vector, region: Region) -> str:
+    if np.any((x <= region.lower) | (x >= region.upper)):
+        return "some hyperparameters lie on their bounds"
+    return "all hyperparameters lie inside their bounds"
+
+
+class _Recorded:
+    """An objective that remembers its best point."""
+
+    def __init__(self, objective: Objective) -> None:
+        self.objective = objective
+        self.best: Point
+
+    @property
+    def cheap(self) -> bool:
+        return self.objective.cheap
+
+    @property
+    def coarse_tol(self) -> float:
+        return self.objective.coarse_tol
+
+    def __call__(self, x: Vector, tol: float) -> Point:
+        point = self.objective(x, tol)
+        if not hasattr(self, "best") or point.value < self.best.value or np.isnan(self.best.value):
+            self.best = point
+        return point

@@ -1,7 +1,8 @@
 """Solvers of one inner problem."""
 
 from lambdahat.solvers.alpha_max import alpha_max
+from lambdahat.solvers.polish import polish
 from lambdahat.solvers.smooth import is_smooth
 from lambdahat.solvers.working_set import solve, solve_many
 
-__all__ = ["alpha_max", "is_smooth", "solve", "solve_many"]
+__all__ = ["alpha_max", "is_smooth", "polish", "solve", "solve_many"]

@@ -254,11 +254,9 @@ def _solution(
     workspace: QuadraticForm | None = None,
     gradient: Vector | None = None,
 ) -> Solution:
-    used = np.flatnonzero(w)
-    intercept = problem.y_mean - float(problem.design.means[used] @ w[used])
     converged = gap <= tol
     if converged:
         message = f"converged: relative duality gap {max(gap, 0.0):.1e} after {n_iter} rounds"
     else:
         message = f"stopped after {n_iter} rounds with a relative duality gap of {gap:.1e}, above tol={tol:.1e}"
-    return Solution(w, intercept, max(gap, 0.0), n_iter, converged, message, workspace, gradient)
+    return Solution(w, problem.intercept(w), max(gap, 0.0), n_iter, converged, message, workspace, gradient)
