@@ -49,7 +49,7 @@ class GradientSearch(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
         hyperparameters, or at those given.
     tol : float, default 1e-5
         Stop when no relative improvement of the criterion above it is in sight.
-    max_evals : int, default 100
+    max_evals : int, default 200
         Bound on the evaluations of the criterion.
     refit : bool, default True
         Fit the estimator at the best point on all of ``X``.
@@ -98,7 +98,7 @@ class GradientSearch(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
         optimizer: Any = "auto",
         init: Any = "auto",
         tol: float = 1e-5,
-        max_evals: int = 100,
+        max_evals: int = 200,
         refit: bool = True,
         n_jobs: int | None = None,
         verbose: int = 0,

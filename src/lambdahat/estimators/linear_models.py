@@ -164,7 +164,7 @@ class ElasticNet(LinearModel):
             return super()._lines(space)
         if space.names == ("l1_ratio",):
             return []
-        ratios = np.array([0.99999, 0.95, 0.5, 0.1])  # the first is the Lasso but for the name
+        ratios = np.array([0.99999, 0.5, 0.95, 0.1, 0.25, 0.75, 0.02])  # the first is the Lasso but for the name
         return [(np.array([0.0, logit]), np.array([1.0, 0.0])) for logit in np.log(ratios / (1.0 - ratios))]
 
 

@@ -11,6 +11,11 @@ from lambdahat.linear import Vector
 from lambdahat.outer.base import Line, Objective, Point, Region
 from lambdahat.outer.scalar import Scalar, _Scan
 
+# L-BFGS knows no curvature at first and steps by the gradient as it is: it is scaled to move a hyperparameter by a
+# factor of about two, but where it is flat not further than the gradient is worth.
+_FIRST_STEP = 0.5
+_FLAT = 1e-3
+
 
 @dataclass(frozen=True)
 class LBFGS:
@@ -23,9 +28,12 @@ class LBFGS:
     ----------
     max_iter : int, default 100
         Bound on the iterations of each start.
+    few_lines : int, default 4
+        How many of the lines count where evaluations are dear.
     """
 
     max_iter: int = 100
+    few_lines: int = 4
 
     def minimize(self, objective: Objective, region: Region, *, tol: float) -> str:
         recorded = _Recorded(objective)
@@ -37,17 +45,19 @@ class LBFGS:
 
         def value_and_gradient(x: Vector) -> tuple[float, Vector]:
             point = recorded(x, min(objective.coarse_tol, 1e-4))
-            return point.value / unit, point.gradient / unit
+            return point.value * scale, point.gradient * scale
 
         while True:
             best = recorded.best
+            steepest = float(np.max(np.abs(best.gradient))) / unit
+            scale = _FIRST_STEP / max(steepest, _FLAT) / unit
             result = minimize(
                 value_and_gradient,
                 np.clip(best.x, region.lower, region.upper),
                 jac=True,
                 method="L-BFGS-B",
                 bounds=Bounds(region.lower, region.upper),
-                options={"maxiter": self.max_iter, "ftol": tol, "gtol": 0.1 * tol, "maxls": 10},
+                options={"maxiter": self.max_iter, "ftol": tol, "gtol": 0.1 * tol * unit * scale, "maxls": 10},
             )
             if result.success or best.value - recorded.best.value <= tol * unit:
                 break
@@ -56,7 +66,7 @@ class LBFGS:
     def _look(self, recorded: _Recorded, lines: tuple[Line, ...], tol: float) -> None:
         """Along every line coarsely, along the best of them to the end: no result is worse than that line's."""
         search = Scalar(fine_ratio=3.0, thorough=False)
-        scans = [_Scan(recorded, line) for line in lines]
+        scans = [_Scan(recorded, line) for line in (lines if recorded.cheap else lines[: self.few_lines])]
         for scan in scans:
             search.look(scan, scan.line)
             search.refine(scan, max(tol, 1e-3))
