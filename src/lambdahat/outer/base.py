@@ -43,7 +43,8 @@ class Objective(Protocol):
 class Region:
     """Where to look: a box, and lines ``origin + t·direction`` for a first look, with ``t`` in ``[t_low, t_high]``.
 
-    The lines that matter most come first. Along a line, ``t_high`` is where the model is as simple as it can be (all coefficients zero, or all but).
+    The lines that matter most come first. Along a line, ``t_high`` is where the model is as simple as it can be (all
+    coefficients zero, or all but).
     """
 
     lower: Vector
