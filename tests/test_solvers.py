@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from lambdahat import Lasso, alpha_max
 from lambdahat.criteria import CrossValidation
 from lambdahat.design import Design, as_storage
 from lambdahat.penalties import l1
@@ -150,3 +151,27 @@ def test_a_tolerance_beyond_rounding_ends_in_order(penalty, storage):
             solution, reference = solved(sample(40, 12, seed=seed), penalty, storage, tol=1e-16, **options)
             assert solution.gap <= 1e-13
             assert reference.suboptimality(solution.w) <= 1e-13
+
+
+@pytest.mark.parametrize("storage", ["C", "F", "F float32", "csc"])
+@pytest.mark.parametrize("penalty", ["l1", "l1 factors", "l1 positive", "elastic net", "weighted l1", "ridge"])
+@pytest.mark.parametrize("order", ["random", "sorted"])
+def test_tall(penalty, storage, order):
+    """So tall that the solver first looks at an excerpt of the rows; sorted ones make it a bad guess."""
+    s = sample(n=34_000, p=6, seed=1)
+    if order == "sorted":
+        rows = np.argsort(s.y)
+        s = replace(s, X=s.X[rows], y=s.y[rows], weight=s.weight[rows])
+    assert_optimal(*solved(s, penalty, storage, fit_intercept=True, standardize=True, tol=1e-12), 1e-12)
+
+
+@pytest.mark.parametrize("alpha_share", [2.0, 0.5])
+def test_tall_with_nothing_to_find_in_the_excerpt(alpha_share):
+    rng = np.random.default_rng(0)
+    X = np.zeros((40_000, 3))
+    X[1, 0] = 100.0  # in none of the runs of rows, and the only column that varies
+    y = X[:, 0] + 1e-3 * rng.normal(size=len(X))
+    largest = alpha_max(X, y)
+    fitted = Lasso(alpha_share * largest, tol=1e-10).fit(X, y)
+    assert fitted.dual_gap_ <= 1e-10
+    assert np.any(fitted.coef_) == (alpha_share < 1.0)

@@ -81,8 +81,7 @@ class Problem:
         """``X̃ᵀS(y − X̃_S w_S)``."""
         if self.normal is not None:
             return self.normal.c - self.normal.G[:, support] @ w_S
-        residual = self.y - self.design.product(support, w_S)
-        return self.design.gradient(self.design.weights * residual)
+        return self.design.gradient(self.design.weighted_residual(self.y, support, w_S))
 
     def correlation(self) -> Vector:
         """``X̃ᵀSy``, minus the gradient of the loss at zero."""

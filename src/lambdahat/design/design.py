@@ -9,12 +9,15 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from lambdahat.design.forms import DenseForm, Gathered, GramForm, QuadraticForm, SparseForm
+from lambdahat.design.forms import DenseForm, GramForm, QuadraticForm, SparseForm, Working
+from lambdahat.design.normal import NormalEquations
 from lambdahat.design.storage import Columns, DenseStorage, SparseStorage, Storage
 from lambdahat.linear import Matrix, Vector, conjugate_gradient, solve_dense
 
 # Up to so many unknowns a dense system is built and factorised; beyond, conjugate gradients on the columns.
 FACTORISED = 2500
+_BLOCK = 2048  # rows gathered at a time
+_EXCERPT, _RUN = 4096, 128  # rows in an excerpt, at least, and in each of its runs
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,46 +128,72 @@ class Design:
         """``Σ s_i x̃_ij²`` of all columns."""
         return self.variances(np.arange(self.shape[1], dtype=np.int32))
 
-    def gather(self, columns: Columns) -> Matrix:
-        """``(√s X̃[:, columns])ᵀ`` over the rows of positive weight, in C order; constant columns become 0."""
+    def weighted_residual(self, y: Vector, columns: Columns, v: Vector) -> Vector:
+        """``q = s∘(y − X̃[:, columns] v)``."""
+        return self.weights * (y - self.product(columns, v))
+
+    def gather(self, columns: Columns, block: slice = slice(None)) -> Matrix:
+        """``(√s X̃[:, columns])ᵀ`` over the rows of positive weight, or a block of these, in C order."""
         assert isinstance(self.storage, DenseStorage)
-        A = self.storage.gather(columns, self.rows, self.root_weights, self.means[columns])
-        norms = np.einsum("ij,ij->i", A, A)
-        A[norms <= 1e-28 * self.means[columns] ** 2] = 0.0
-        return A
+        return self.storage.gather(columns, self.rows[block], self.root_weights[block], self.means[columns])
+
+    def gram(self, columns: Columns, known: Matrix | None = None, A: Matrix | None = None) -> Matrix:
+        """``X̃_SᵀSX̃_S`` of some columns of a dense X, zero where they are constant.
+
+        ``known`` is the Gram matrix of the first of these columns, ``A`` what :meth:`gather` says of all of them; where
+        it is not given, rows are gathered block by block: nothing as large as X is ever in memory.
+        """
+        k, m = 0 if known is None else len(known), columns.size
+        G = np.zeros((m, m))
+        if known is not None:
+            G[:k, :k] = known
+        n_rows = self.rows.size if A is None else 1
+        for start in range(0, n_rows if m > k else 0, _BLOCK):
+            part = self.gather(columns, slice(start, start + _BLOCK)) if A is None else A
+            G[k:] += part[k:] @ part.T
+        G[:k, k:] = G[k:, :k].T
+        constant = G.diagonal() <= 1e-28 * self.means[columns] ** 2
+        G[constant] = 0.0
+        G[:, constant] = 0.0
+        return G
+
+    def excerpt(self, y: Vector) -> NormalEquations | None:
+        """Normal equations of some of the rows, or None unless X is dense and so tall that they cost little beside it.
+
+        They are of a few runs of rows spread over all of them: a guess that costs a fraction of a pass over X.
+        """
+        p, size = self.shape[1], max(_EXCERPT, 8 * self.shape[1])
+        if isinstance(self.storage, SparseStorage) or self.rows.size < 8 * size:
+            return None
+        starts = np.linspace(0, self.rows.size - _RUN, size // _RUN).astype(np.intp)
+        chosen = (starts[:, None] + np.arange(_RUN)).ravel()
+        root_weights = self.root_weights[chosen] / np.linalg.norm(self.root_weights[chosen])
+        A = self.storage.gather(np.arange(p, dtype=np.int32), self.rows[chosen], root_weights, self.means)
+        target = root_weights * y[self.rows[chosen]]
+        return NormalEquations(A @ A.T, A @ target, float(target @ target), chosen.size)
 
     def form(
-        self, columns: Columns, y: Vector, q: Vector, w: Vector, l1: Vector, l2: Vector, positive: bool,
+        self, columns: Columns, y: Vector, q: Vector, h: Vector, w: Vector, l1: Vector, l2: Vector, positive: bool,
         previous: QuadraticForm | None = None,
     ) -> QuadraticForm:  # fmt: skip
         """The objective restricted to a working set, in the shape that suits the storage.
 
-        ``w``, ``l1``, ``l2`` are those of the working set, ``q`` the weighted residual at ``w``; ``previous`` is a form
-        over the first of these columns, whose Gram matrix is extended rather than made anew.
+        ``h``, ``w``, ``l1``, ``l2`` are those of the working set, ``q`` the weighted residual at ``w`` and ``h = X̃ᵀq``;
+        ``previous`` is a form over the first of these columns, whose Gram matrix is extended rather than made anew.
         """
         if isinstance(self.storage, SparseStorage):
             return SparseForm(self.storage, self, columns, q, w, l1, l2, positive)
-        target = self.root_weights * y[self.rows]
         if columns.size > FACTORISED:
-            return DenseForm(Gathered(self, columns, self.gather(columns), target), w, l1, l2, positive)
-        A, G = self._extended_gram(columns, previous)
-        gathered = Gathered(self, columns, A, target)
-        return GramForm(G, A @ target, float(target @ target), w, l1, l2, positive, gathered)
-
-    def _extended_gram(self, columns: Columns, previous: QuadraticForm | None) -> tuple[Matrix, Matrix]:
-        if not isinstance(previous, GramForm) or previous.gathered is None:
-            A = self.gather(columns)
-            return A, A @ A.T
-        known = previous.gathered.columns.size
-        if known == columns.size:
-            return previous.gathered.A, previous.G
-        added = self.gather(columns[known:])
-        A = np.concatenate([previous.gathered.A, added])
-        G = np.empty((columns.size, columns.size))
-        G[:known, :known] = previous.G
-        G[known:] = added @ A.T
-        G[:known, known:] = G[known:, :known].T
-        return A, G
+            return DenseForm(Working(self, columns, y), self.gather(columns), w, l1, l2, positive)
+        known: Matrix | None = None
+        A: Matrix | None = None
+        if isinstance(previous, GramForm) and previous.working is not None:
+            known, A = previous.G, previous.working.A
+        if self.rows.size <= _BLOCK:
+            added = self.gather(columns if A is None else columns[len(A) :])
+            A = added if A is None else np.concatenate([A, added])
+        G, yy = self.gram(columns, known, A), float((self.weights * y) @ y)
+        return GramForm(G, h + G @ w, yy, h, w, l1, l2, positive, Working(self, columns, y, A))
 
     def solve_support(
         self, support: Columns, ridge: Vector, b: Vector, *, atol: float, guess: Vector | None = None
@@ -177,8 +206,7 @@ class Design:
         """
         dense = isinstance(self.storage, DenseStorage)
         if dense and support.size <= min(FACTORISED, 4 * self.rows.size):
-            A = self.gather(support)
-            G = A @ A.T
+            G = self.gram(support)
             G[np.diag_indices_from(G)] += ridge
             return solve_dense(G, b)
         if dense and self.rows.size <= FACTORISED and bool(np.all(ridge > 0.0)):

@@ -56,40 +56,38 @@ class QuadraticForm(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class Gathered:
-    """Columns of a dense X copied for a working set, ``A = (√s X̃)ᵀ`` over the rows in use, and ``target = √s y``."""
+class Working:
+    """The columns of a working set; ``A = (√s X̃)ᵀ`` of them over the rows in use, where these are few."""
 
     design: Design
     columns: Columns
-    A: Matrix
-    target: Vector
+    y: Vector
+    A: Matrix | None = None
 
-    def weighted_residual(self, residual: Vector) -> Vector:
-        """``q = s∘r`` on all rows, from ``√s r`` on the rows in use."""
-        q = np.zeros(self.design.shape[0])
-        q[self.design.rows] = self.design.root_weights * residual
-        return q
+    def weighted_residual(self, w: Vector) -> Vector:
+        used = np.flatnonzero(w)
+        return self.design.weighted_residual(self.y, self.columns[used], w[used])
 
 
 class GramForm:
-    """By the Gram matrix ``G`` and ``c = X̃ᵀ s∘y``; ``gathered`` says of which columns, when there are others."""
+    """By the Gram matrix ``G`` and ``c = X̃ᵀ s∘y``; ``working`` says of which columns, when there are others."""
 
     self_contained = True
 
     def __init__(
-        self, G: Matrix, c: Vector, yy: float, w: Vector, l1: Vector, l2: Vector, positive: bool,
-        gathered: Gathered | None = None,
+        self, G: Matrix, c: Vector, yy: float, h: Vector, w: Vector, l1: Vector, l2: Vector, positive: bool,
+        working: Working | None = None,
     ) -> None:  # fmt: skip
-        self.G, self.c, self.yy, self.gathered = G, c, yy, gathered
+        self.G, self.c, self.yy, self.working = G, c, yy, working
         self.w, self.l1, self.l2, self.positive = w, l1, l2, positive
         self.curvature = G.diagonal()
-        self.h = c - G @ w
+        self.h = h
         self.free = np.flatnonzero((l1 == 0.0) & (l2 == 0.0) & (self.curvature > 0.0))
         self.free_inverse = np.linalg.pinv(G[self.free[:, None], self.free], hermitian=True)
 
     def weighted_residual(self) -> Vector:
-        assert self.gathered is not None
-        return self.gathered.weighted_residual(self.gathered.target - self.w @ self.gathered.A)
+        assert self.working is not None
+        return self.working.weighted_residual(self.w)
 
     def sweep(self, n_sweeps: int, gap_target: float) -> float:
         gap, _ = quadratic.descend(
@@ -120,14 +118,16 @@ class DenseForm:
 
     self_contained = False
 
-    def __init__(self, gathered: Gathered, w: Vector, l1: Vector, l2: Vector, positive: bool) -> None:
-        self.gathered, self.A = gathered, gathered.A
+    def __init__(self, working: Working, A: Matrix, w: Vector, l1: Vector, l2: Vector, positive: bool) -> None:
+        self.working, self.A = working, A
         self.w, self.l1, self.l2, self.positive = w, l1, l2, positive
-        self.curvature = np.einsum("ij,ij->i", self.A, self.A)
-        self.residual = gathered.target - w @ self.A
+        self.curvature = np.einsum("ij,ij->i", A, A)
+        A[self.curvature <= 1e-28 * working.design.means[working.columns] ** 2] = 0.0  # constant
+        design = working.design
+        self.residual = design.root_weights * working.y[design.rows] - w @ A
 
     def weighted_residual(self) -> Vector:
-        return self.gathered.weighted_residual(self.residual)
+        return self.working.weighted_residual(self.w)
 
     def sweep(self, n_sweeps: int, gap_target: float) -> float:
         dense.sweep(self.A, self.curvature, self.l1, self.l2, self.positive, self.w, self.residual, n_sweeps)

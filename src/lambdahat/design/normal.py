@@ -26,6 +26,7 @@ class NormalEquations:
     G: Matrix
     c: Vector
     yy: float
+    n_rows: int = 0
 
     def solve_support(self, support: NDArray[np.int32], ridge: Vector, b: Vector) -> Vector:
         """Solve ``(G_SS + diag(ridge)) v = b``; minimum norm when singular."""

@@ -53,11 +53,22 @@ def matvec_by_row(X, columns, v, out):
 
 @njit(cache=True, nogil=True, fastmath=True)
 def gather_by_column(XT, columns, rows, root_weights, means, out):
-    """Write ``√s_i (x_ij − mean_j)`` for ``j`` in ``columns`` and ``i`` in ``rows`` into ``out[column, row]``."""
+    """Write ``√s_i (x_ij − mean_j)`` for ``j`` in ``columns`` and ``i`` in ``rows`` into ``out[column, row]``.
+
+    ``rows`` ascend; where none is left out, which is a third of the time.
+    """
+    n = rows.shape[0]
+    first = rows[0] if n > 0 else 0
+    gapless = n > 0 and rows[n - 1] - first == n - 1
     for m in range(columns.shape[0]):
         column = XT[columns[m]]
-        for i in range(rows.shape[0]):
-            out[m, i] = (column[rows[i]] - means[m]) * root_weights[i]
+        if gapless:
+            part = column[first : first + n]
+            for i in range(n):
+                out[m, i] = (part[i] - means[m]) * root_weights[i]
+        else:
+            for i in range(n):
+                out[m, i] = (column[rows[i]] - means[m]) * root_weights[i]
 
 
 @njit(cache=True, nogil=True, fastmath=True)

@@ -9,11 +9,12 @@ short and signs in place while the support is still wrong.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from lambdahat.design import Columns, Design, QuadraticForm
+from lambdahat.design import Columns, Design, NormalEquations, QuadraticForm
 from lambdahat.design.forms import GramForm
 from lambdahat.kernels import quadratic
 from lambdahat.linear import Vector
@@ -25,6 +26,8 @@ SMALLEST_WORKING_SET = 100
 _SWEEPS, _MOST_SWEEPS = 5, 20
 _SETTLED = 0.1  # Newton is worth its price when less than this share of the support changed in the last sweeps
 _INNER_ROUNDS = 20
+_EXCERPT_TOL, _SURE = 1e-4, 3.0  # an excerpt of the rows is solved to such a gap, and believed beyond such a z-score
+_STAGE, _STAGE_TOL = 5.0, 3e-2  # continuation: about such steps of the penalty, solved to such a gap
 _LEAST_DAMPING = 1e-10
 
 
@@ -132,7 +135,60 @@ def _steps(problem: Problem, tol: float, max_iter: int, start: Solution | None, 
     if problem.normal is not None:
         w, gap, n_iter = _solve_normal(problem, w, tol * unit, max_iter, at_least)
         return _solution(problem, w, gap / unit, n_iter, tol)
-    return (yield from _solve_columns(problem, w, tol, max_iter, start, at_least))
+    if w.any():
+        return (yield from _solve_columns(problem, w, tol, max_iter, start, at_least))
+    excerpt = problem.design.excerpt(problem.y)
+    if excerpt is None:
+        return (yield from _by_continuation(problem, w, tol, max_iter, at_least))
+    start = _from_excerpt(problem, excerpt, tol)
+    return (yield from _solve_columns(problem, start.w, tol, max_iter, start, at_least))
+
+
+def _by_continuation(problem: Problem, w: Vector, tol: float, max_iter: int, at_least: int) -> Steps:
+    """From zero by way of a few stronger penalties, loosely solved.
+
+    At once, a weak penalty lets far too many columns in before it finds out; where they are more than the rows, the
+    restricted problems become singular, and getting rid of the excess takes most of the time.
+    """
+    l1 = problem.penalty.l1
+    q = problem.design.weights * problem.y
+    free = _free(problem)
+    if free.size:
+        q = _settle(problem, free, w, q)
+    h = yield q
+    size = h if problem.penalty.positive else np.abs(h)
+    ratio = float(np.max(size[l1 > 0.0] / l1[l1 > 0.0], initial=1.0))
+    n_stages = max(1, round(np.log(ratio) / np.log(_STAGE))) if w.size > problem.design.rows.size else 1
+    solution, n_iter = Solution(w, 0.0, np.inf, 0, False, "", None, h), 0
+    for stage in range(n_stages - 1, -1, -1):
+        stronger = replace(problem.penalty, l1_factors=problem.penalty.l1_factors * ratio ** (stage / n_stages))
+        solution = yield from _solve_columns(
+            replace(problem, penalty=stronger) if stage else problem, solution.w.copy(),
+            max(tol, _STAGE_TOL) if stage else tol, max_iter - n_iter, solution, 0 if stage else at_least,
+        )  # fmt: skip
+        n_iter += solution.n_iter
+    return replace(solution, n_iter=n_iter)
+
+
+def _from_excerpt(problem: Problem, excerpt: NormalEquations, tol: float) -> Solution:
+    """The solution on those columns that matter for sure in an excerpt of the rows: no pass over X."""
+    design, penalty, y = problem.design, problem.penalty, problem.y
+    w = np.zeros(problem.n_features)
+    guess, *_ = _solve_normal(replace(problem, normal=excerpt), w.copy(), _EXCERPT_TOL * 0.5 * excerpt.yy, 100, 0)
+    variance = (excerpt.yy - (2.0 * excerpt.c - excerpt.G @ guess) @ guess) / excerpt.n_rows
+    columns = np.flatnonzero(guess**2 * excerpt.G.diagonal() > _SURE**2 * variance).astype(np.int32)
+    l1, l2, q = penalty.l1[columns], penalty.l2[columns], design.weights * y
+    form = design.form(columns, y, q, design.gradient_columns(columns, q), w[columns], l1, l2, penalty.positive)
+    _solve_form(form, _Descent(1e-3, _LEAST_DAMPING), 0.3 * tol * problem.null_value, 0.0)
+    w[columns] = form.w
+    return Solution(w, 0.0, np.inf, 0, False, "", form)
+
+
+def _solve_form(form: QuadraticForm, descent: _Descent, gap_target: float, atol: float) -> None:
+    """Rounds on a working set: several where it can be solved to the end without another look at X."""
+    for _ in range(_INNER_ROUNDS if form.self_contained else 1):
+        if descent.round(form, gap_target, atol) <= gap_target:
+            break
 
 
 def _solve_normal(
@@ -142,7 +198,7 @@ def _solve_normal(
     assert normal is not None
     l1, l2 = penalty.l1, penalty.l2
     w[np.isinf(l1)] = 0.0
-    form = GramForm(normal.G, normal.c, normal.yy, w, l1, l2, penalty.positive)
+    form = GramForm(normal.G, normal.c, normal.yy, normal.c - normal.G @ w, w, l1, l2, penalty.positive)
     descent = _Descent(1e-3, _LEAST_DAMPING)
     best = np.inf
     if at_least and w.any():
@@ -163,13 +219,14 @@ def _solve_columns(
     design, penalty, y = problem.design, problem.penalty, problem.y
     l1, l2, positive = penalty.l1, penalty.l2, penalty.positive
     w[np.isinf(l1)] = 0.0
-    free = np.flatnonzero((l1 == 0.0) & (l2 == 0.0)).astype(np.int32)  # fitted exactly, as the intercept is
+    free = _free(problem)
     gap_target = tol * problem.null_value
     atol = 0.3 * tol * float(np.min(l1[l1 > 0.0], initial=np.inf))
     descent = _Descent(1e-3 if w.any() else 0.1, max(_LEAST_DAMPING, 0.1 * tol))
     form: QuadraticForm | None = None if start is None else start.workspace
-    columns = form.gathered.columns if isinstance(form, GramForm) and form.gathered else _NO_COLUMNS
-    q = _weighted_residual(problem, w)
+    columns = form.working.columns if isinstance(form, GramForm) and form.working else _NO_COLUMNS
+    support = np.flatnonzero(w).astype(np.int32)
+    q = design.weighted_residual(y, support, w[support])
     if free.size:
         q = _settle(problem, free, w, q)
     h = (yield q) if start is None or start.gradient is None or free.size else start.gradient
@@ -186,17 +243,21 @@ def _solve_columns(
         kept = columns if isinstance(form, GramForm) else np.flatnonzero(w).astype(np.int32)
         room = max(SMALLEST_WORKING_SET, int(np.count_nonzero(w)))
         columns = _working_set(penalty.subdiff_distance(w, -h), kept, room)
-        form = design.form(columns, y, q, w[columns], l1[columns], l2[columns], positive, form)
-        inner_target = max(0.3 * gap_target, 0.05 * gap)
-        for _ in range(_INNER_ROUNDS if form.self_contained else 1):
-            if descent.round(form, inner_target, atol) <= inner_target:
-                break
+        form = design.form(columns, y, q, h[columns], w[columns], l1[columns], l2[columns], positive, form)
+        cheap = 20 * columns.size**2 < y.size * w.size  # beside a look at all columns
+        inner_target = max(0.3 * gap_target, 0.0 if cheap else 0.05 * gap)
+        _solve_form(form, descent, inner_target, atol)
         w[columns] = form.w
         q = form.weighted_residual()
         if free.size:
             q = _settle(problem, free, w, q)
         h = yield q
     return _solution(problem, w, best_gap / problem.null_value, max_iter, tol)
+
+
+def _free(problem: Problem) -> Columns:
+    """Unpenalised columns: they are fitted exactly, as the intercept is."""
+    return np.flatnonzero((problem.penalty.l1 == 0.0) & (problem.penalty.l2 == 0.0)).astype(np.int32)
 
 
 _NO_COLUMNS = np.empty(0, dtype=np.int32)
@@ -209,12 +270,6 @@ def _working_set(violation: Vector, kept: Columns, room: int) -> Columns:
     if new.size > room:
         new = np.sort(new[np.argpartition(-violation[new], room)[:room]])
     return np.concatenate([kept, new.astype(np.int32)])
-
-
-def _weighted_residual(problem: Problem, w: Vector) -> Vector:
-    """``q = s∘(y − X̃w)``."""
-    design, support = problem.design, np.flatnonzero(w).astype(np.int32)
-    return design.weights * (problem.y - design.product(support, w[support]))
 
 
 def _settle(problem: Problem, free: Columns, w: Vector, q: Vector) -> Vector:
