@@ -126,15 +126,17 @@ class _Scan:
         """Whether going on, to the left by steps of ``step``, is hopeless.
 
         The first valley may be a shallow one before a deep one, so the criterion has to stay above its best over a wide
-        range. Where that is expensive and the fall was good (the best point is far better than the simplest model),
-        one clear rise, or a slope that foretells it, is enough.
+        range. Where evaluations are dear, a clear rise is enough, or a slope that foretells it: the shallower the fall
+        (beside the value of the simplest model), the clearer it has to be.
         """
         best = int(np.argmin(self.value))
         fall = self.value[-1] - self.value[best]
-        if fall > 0.2 * abs(self.value[-1]) and not self.objective.cheap:
+        if fall > 0.0 and not self.objective.cheap:
             bend = max((self.slope[1] - self.slope[0]) / (self.t[1] - self.t[0]), 0.0)
             ahead = self.value[0] - step * self.slope[0] + 0.5 * step**2 * bend if self.slope[0] < 0.0 else 0.0
-            return max(self.value[0], ahead) > self.value[best] + 0.03 * fall
+            rise = max(self.value[0], ahead) - self.value[best]
+            if rise > 0.03 * fall * max(1.0, 0.2 * abs(self.value[-1]) / fall) ** 4:
+                return True
         margin = max(0.02 * fall, 0.001 * abs(self.value[best]))
         latest = [value for t, value in zip(self.t, self.value, strict=True) if t < self.t[0] + 0.5 * _WIDE]
         return self.t[best] - self.t[0] > _WIDE and min(latest) > self.value[best] + margin
