@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from lambdahat.design.storage import DenseStorage
 from lambdahat.linear import Matrix, Vector, solve_dense
 
-_BLOCK = 1024  # rows in a block: a few megabytes, so that a block is still in cache when it is multiplied
+_BLOCK = 4096  # rows in a block: it should still be in cache when it is multiplied
 _MAX_GROUPS = 64
 
 
@@ -67,22 +67,21 @@ class Moments:
 
 def _moments(X: DenseStorage, y: Vector, weights: Vector, rows: NDArray[np.intp], shift: Vector) -> Moments:
     p = X.shape[1]
-    cross = np.zeros((p + 1, p + 1))
-    total = np.zeros(p + 1)
+    sums = np.zeros((p + 2, p + 2))
     contiguous = rows.size > 0 and rows[-1] - rows[0] + 1 == rows.size
-    block = np.empty((min(_BLOCK, rows.size), p + 1))
+    block = np.empty((min(_BLOCK, rows.size), p + 2), order="C" if X.by_row else "F")
     for start in range(0, rows.size, _BLOCK):
         chosen = rows[start : start + _BLOCK]
         index = slice(chosen[0], chosen[-1] + 1) if contiguous else chosen
         Z = block[: chosen.size]
-        np.subtract(X.X[index], shift[:-1], out=Z[:, :-1])
-        np.subtract(y[index], shift[-1], out=Z[:, -1])
+        np.subtract(X.X[index], shift[:-1], out=Z[:, :-2])
+        np.subtract(y[index], shift[-1], out=Z[:, -2])
+        Z[:, -1] = 1.0  # whose products are the sums
         w = weights[index]
-        total += w @ Z
         if w[0] != 1.0 or np.any(w != 1.0):
             Z *= np.sqrt(w)[:, None]
-        cross += Z.T @ Z
-    return Moments(float(weights[rows].sum()), total, cross, shift)
+        sums += Z.T @ Z
+    return Moments(float(sums[-1, -1]), sums[-1, :-1].copy(), sums[:-1, :-1].copy(), shift)
 
 
 def shared_moments(
