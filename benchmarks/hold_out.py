@@ -15,7 +15,7 @@ from .peers import all_timings, fastest
 
 GAP = 1e-5
 GRID_POINTS, GRID_END = 400, 1e-3
-TUNED, CHOSEN = 1e-5, 1e-4  # relative excess allowed over the grid's best criterion
+TUNED, CHOSEN = 1e-5, 1e-4  # relative excess allowed over the grid's best criterion, and asked of the search
 GLMNET_PATHS = {"as it comes": {}, "to λmax/1000": {"lambda_min_ratio": 1e-3}}
 
 
@@ -48,12 +48,12 @@ def grid(data: Data, options: Options) -> float:
     return min(known["scores"])
 
 
-def search(data: Data, refit: bool) -> object:
+def search(data: Data, refit: bool, tol: float) -> object:
     from lambdahat import GradientSearch, HeldOut, Lasso
 
     lasso = Lasso(fit_intercept=False, tol=GAP)
     criterion = HeldOut(data.X_val, data.y_val)
-    return GradientSearch(lasso, criterion=criterion, refit=refit).fit(data.X, data.y)
+    return GradientSearch(lasso, criterion=criterion, refit=refit, tol=tol).fit(data.X, data.y)
 
 
 def exact_criterion(data: Data, alpha: float) -> float:
@@ -76,7 +76,7 @@ def found(data: Data, best: float, seconds: float, tuned: object) -> Record:
 
 def tuning(data: Data, best: float, limit: float) -> Record:
     """λ tuned and the final fit at the gap, over one cold fit of the fastest peer at that λ and gap."""
-    seconds, tuned = clock(lambda: search(data, refit=True), repeats=3)
+    seconds, tuned = clock(lambda: search(data, refit=True, tol=TUNED), repeats=3)
     timings = all_timings(data.X, data.y, tuned.best_params_["alpha"], GAP, limit)
     peer = fastest(timings)
     coefs = tuned.best_estimator_.coef_
@@ -92,7 +92,7 @@ def tuning(data: Data, best: float, limit: float) -> Record:
 
 
 def choice(data: Data) -> tuple[float, object]:
-    return clock(lambda: search(data, refit=False), repeats=3)
+    return clock(lambda: search(data, refit=False, tol=CHOSEN), repeats=3)
 
 
 def glmnet_paths(data: Data, best: float, chosen: tuple[float, object]) -> Iterator[Record]:

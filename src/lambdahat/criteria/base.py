@@ -50,7 +50,7 @@ class Validation:
     def error(self, support: NDArray[np.int32], w_S: Vector) -> tuple[float, Vector]:
         """``Σ s_i (y_i − x̃_iᵀw)²`` and its gradient with respect to ``w`` on the support."""
         if self.normal is not None:
-            c, Gw = self.normal.c[support], self.normal.G[support[:, None], support] @ w_S
+            c, Gw = self.normal.c[support], (w_S @ self.normal.G[support])[support]
             value = self.normal.yy - float((2.0 * c - Gw) @ w_S)
             if value > _CANCELLATION * self.normal.yy:
                 return value, 2.0 * (Gw - c)

@@ -100,9 +100,7 @@ class GramForm:
         return self.h[subset]
 
     def solve(self, subset: Subset, b: Vector, ridge: Vector, atol: float) -> Vector:
-        H = self.G[subset[:, None], subset]
-        H[np.diag_indices_from(H)] += ridge
-        return solve_dense(H, b)
+        return solve_dense(quadratic.submatrix(self.G, subset, ridge), b)
 
     def image(self, subset: Subset, d: Vector) -> tuple[Vector, float]:
         image = d @ self.G[subset]

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lambdahat.design.storage import DenseStorage
+from lambdahat.kernels import quadratic
 from lambdahat.linear import Matrix, Vector, solve_dense
 
 _BLOCK = 4096  # rows in a block: it should still be in cache when it is multiplied
@@ -30,9 +31,7 @@ class NormalEquations:
 
     def solve_support(self, support: NDArray[np.int32], ridge: Vector, b: Vector) -> Vector:
         """Solve ``(G_SS + diag(ridge)) v = b``; minimum norm when singular."""
-        H = self.G[support[:, None], support]
-        H[np.diag_indices_from(H)] += ridge
-        return solve_dense(H, b)
+        return solve_dense(quadratic.submatrix(self.G, support, ridge), b)
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +56,9 @@ class Moments:
         move = center - self.shift
         mean = self.total / self.weight
         second = self.cross / self.weight
-        second -= np.outer(mean, move) + np.outer(move, mean) - np.outer(move, move)
+        if np.any(move):
+            half = np.outer(mean - 0.5 * move, move)
+            second -= half + half.T
         diagonal = second.diagonal()
         constant = diagonal <= 1e-14 * (mean * mean + move * move)
         second[constant] = 0.0

@@ -33,7 +33,8 @@ def implicit(
         Relative duality gap of ``w``. A loose solution keeps columns that nearly repeat each other, along whose
         difference the system is singular: it is damped by a small multiple of ``tol``. Where it is solved by conjugate
         gradients (a Cholesky factor is exact), then to a residual of about ``√tol`` times its right-hand side: a gap is
-        quadratic in the error of ``w``, and what a search loses is quadratic in the error of the gradient.
+        quadratic in the error of ``w``, and what a search loses is quadratic in the error of the gradient. Below 1e-9,
+        where somebody wants the digits, the residual is in proportion to ``tol``.
     guess : array of shape (p,), optional
         A solution ``v`` at a nearby θ.
 
@@ -47,7 +48,7 @@ def implicit(
     support = problem.penalty.generalized_support(w)
     v = np.zeros(w.size)
     if support.size:
-        atol = min(_LOOSEST, 0.3 * tol**0.5) * float(np.abs(criterion_gradient).max())
+        atol = min(_LOOSEST, 0.3 * tol**0.5, 1e4 * tol) * float(np.abs(criterion_gradient).max())
         start = None if guess is None else guess[support]
         v[support] = problem.solve_support(support, criterion_gradient, atol=atol, guess=start, damping=_DAMPING * tol)
     return -problem.penalty.hyperparam_vjp(support, w[support], v[support]), v

@@ -115,6 +115,19 @@ def descend(G, c, yy, l1, l2, positive, free, free_inverse, w, h, max_sweeps, ga
 
 
 @njit(cache=True, nogil=True)
+def submatrix(G, subset, ridge):
+    """``G[subset, subset] + diag(ridge)``."""
+    m = subset.shape[0]
+    H = np.empty((m, m))
+    for a in range(m):
+        row = G[subset[a]]
+        for b in range(m):
+            H[a, b] = row[subset[b]]
+        H[a, a] += ridge[a]
+    return H
+
+
+@njit(cache=True, nogil=True)
 def segment(w, d, l1, slope, curvature):
     """Minimiser over ``t ≥ 0`` of ``slope·t + ½ curvature·t² + Σ_j l1_j |w_j + t d_j|``.
 

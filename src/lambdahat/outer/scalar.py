@@ -59,7 +59,8 @@ class Scalar:
         t = line.t_high
         scan.evaluate(t, scan.objective.coarse_tol)
         while t > line.t_low:
-            t = max(t - self._step(scan, step), line.t_low)
+            beyond = int(np.argmin(scan.value))  # so many points lie beyond the best one: the steps may grow
+            t = max(t - 2.0 ** max(0, beyond - 1) * self._step(scan, step), line.t_low)
             scan.evaluate(t, scan.objective.coarse_tol)
             if scan.has_risen(step):
                 return
@@ -137,8 +138,8 @@ class _Scan:
             rise = max(self.value[0], ahead) - self.value[best]
             if rise > 0.03 * fall * max(1.0, 0.2 * abs(self.value[-1]) / fall) ** 4:
                 return True
-        margin = max(0.02 * fall, 0.001 * abs(self.value[best]))
         latest = [value for t, value in zip(self.t, self.value, strict=True) if t < self.t[0] + 0.5 * _WIDE]
+        margin = 0.001 * abs(self.value[best])
         return self.t[best] - self.t[0] > _WIDE and min(latest) > self.value[best] + margin
 
     def most_promising(self) -> tuple[float | None, float, float]:
