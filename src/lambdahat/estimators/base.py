@@ -69,8 +69,7 @@ def check_model(estimator: Any, what: str) -> LinearModel:
 
 def warn_unconverged(name: str, solution: Solution, stacklevel: int) -> None:
     """A warning with the gap reached and what to do."""
-    message = f"{name} {solution.message}: raise max_iter, raise tol, or penalise more"
-    warnings.warn(message, ConvergenceWarning, stacklevel=stacklevel + 1)
+    warnings.warn(f"{name} {solution.message}", ConvergenceWarning, stacklevel=stacklevel + 1)
 
 
 class LinearModel(RegressorMixin, BaseEstimator):

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from lambdahat.problem import Problem
-from lambdahat.solvers.working_set import solve
+from lambdahat.solvers.solve import solve
 
 
 def alpha_max(problem: Problem) -> float:

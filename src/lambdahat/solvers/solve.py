@@ -1,0 +1,92 @@
+"""The door to the solvers: which one suits a problem, and several problems in step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from lambdahat.design import Design
+from lambdahat.linear import Vector
+from lambdahat.problem import Problem, Solution
+from lambdahat.solvers.cold_start import solve_from_nothing
+from lambdahat.solvers.normal_equations import solve_normal
+from lambdahat.solvers.smooth import is_smooth, solve_smooth
+from lambdahat.solvers.working_set import Steps, conclude, solve_columns
+
+
+def solve(
+    problem: Problem, *, tol: float, max_iter: int = 1000, start: Solution | None = None, at_least: int = 0
+) -> Solution:
+    """Minimise the problem until the relative duality gap is at most ``tol``.
+
+    Parameters
+    ----------
+    problem : Problem
+    tol : float
+        Bound on ``(P − D) / (½‖y‖²_s)``.
+    max_iter : int
+        Rounds, each of which looks at all columns once.
+    start : Solution, optional
+        Warm start: its coefficients and its workspace.
+    at_least : int
+        Rounds to do in any case. At a loose ``tol`` the solution at nearby hyperparameters may pass for one here; one
+        round, whose Newton step is the prediction by the Jacobian, makes the solution follow its hyperparameters.
+    """
+    return solve_many([problem], tol=tol, max_iter=max_iter, starts=[start], at_least=at_least)[0]
+
+
+def solve_many(
+    problems: Sequence[Problem],
+    *,
+    tol: float,
+    max_iter: int = 1000,
+    starts: Sequence[Solution | None],
+    at_least: int = 0,
+    run: Callable[..., Iterable[Any]] = map,
+) -> list[Solution]:
+    """Solve several problems over the same X in step, so that one pass over X serves them all.
+
+    ``run`` maps a function over the problems, perhaps in threads; the solutions do not depend on it.
+    """
+    steps = [_steps(problem, tol, max_iter, start, at_least) for problem, start in zip(problems, starts, strict=True)]
+    solutions: list[Solution | None] = [None] * len(problems)
+    waiting: list[tuple[int, Vector | None]] = [(k, None) for k in range(len(problems))]
+
+    def advance(item: tuple[int, Vector | None]) -> Solution | Vector:
+        k, h = item
+        try:
+            return next(steps[k]) if h is None else steps[k].send(h)
+        except StopIteration as end:
+            solution: Solution = end.value
+            return solution
+
+    while waiting:
+        answers = list(run(advance, waiting))
+        asking = []
+        for (k, _), answer in zip(waiting, answers, strict=True):
+            if isinstance(answer, Solution):
+                solutions[k] = answer
+            else:
+                asking.append((k, answer))
+        gradients = Design.gradients([problems[k].design for k, _ in asking], [q for _, q in asking])
+        waiting = [(k, h) for (k, _), h in zip(asking, gradients, strict=True)]
+    return [solution for solution in solutions if solution is not None]
+
+
+def _steps(problem: Problem, tol: float, max_iter: int, start: Solution | None, at_least: int) -> Steps:
+    p = problem.n_features
+    w = np.zeros(p) if start is None else start.w.copy()
+    unit = problem.null_value
+    if unit == 0.0:
+        return conclude(problem, np.zeros(p), 0.0, 0, tol, max_iter)
+    if is_smooth(problem.penalty):
+        w, gap, n_iter = solve_smooth(problem, w, tol * unit, max_iter)
+        return conclude(problem, w, gap / unit, n_iter, tol, max_iter)
+    if problem.normal is not None:
+        w, gap, n_iter = solve_normal(problem, w, tol * unit, max_iter, at_least)
+        return conclude(problem, w, gap / unit, n_iter, tol, max_iter)
+    if w.any():
+        return (yield from solve_columns(problem, w, tol, max_iter, start, at_least))
+    return (yield from solve_from_nothing(problem, tol, max_iter, at_least))
