@@ -144,8 +144,8 @@ class _Packed:
     v: Vector
 
 
-# Where X stores no more values than this, solving inner problems well costs milliseconds.
-_SMALL = 1_000_000
+# Where X stores no more values than this, and a support can be no larger, solving inner problems well costs little.
+_SMALL, _SHORT = 1_000_000, 2_000
 
 # Gradients of so many evaluations are kept for warm starts: each is as long as the coefficients are many.
 _GRADIENTS_KEPT = 3
@@ -177,7 +177,8 @@ class CriterionObjective:
         weights = np.array([fold.weight for fold in folds])
         self.weights = weights / weights.sum()
         problem = folds[0].problem
-        self.cheap = problem.normal is not None or problem.design.storage.n_stored <= _SMALL
+        small = problem.design.storage.n_stored <= _SMALL and min(problem.design.shape) <= _SHORT
+        self.cheap = problem.normal is not None or small
         self._base_tol = 1e-5 if self.cheap else 1e-2
         self.visited: list[_Visited] = []
         self._workspaces: list[Any] = [None] * len(folds)
