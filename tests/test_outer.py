@@ -124,3 +124,46 @@ def test_lbfgs_stays_inside_the_bounds_and_says_when_it_ends_there():
     for point in function.points:
         assert np.all((point.x >= [-8.0, -3.0]) & (point.x <= [0.0, 3.0]))
     np.testing.assert_allclose(function.best.x, [0.0, 3.0], atol=1e-6)
+
+
+def ripples(height):
+    """A bowl with kinks along x₀, as a support that changes makes them."""
+    smooth = bowl(np.array([-3.0, 1.0]))
+    return Function(
+        lambda x: smooth.value(x) + height * np.abs(np.sin(6.0 * x[0])),
+        lambda x: smooth.slope(x) + [height * 6.0 * np.cos(6.0 * x[0]) * np.sign(np.sin(6.0 * x[0])), 0.0],
+    )
+
+
+@pytest.mark.parametrize("height", [0.003, 0.03, 0.3])
+def test_lbfgs_on_a_criterion_with_kinks_is_never_worse_than_its_lines(height):
+    function, by_line = ripples(height), []
+    message = LBFGS().minimize(function, plane(), tol=1e-6)
+    for one in plane().lines:
+        alone = ripples(height)
+        Scalar(fine_ratio=3.0, thorough=False).minimize(alone, Region(None, None, (one,)), tol=1e-6)
+        by_line.append(alone.best.value)
+    assert function.best.value <= min(by_line)
+    assert function.best.value <= 1.0 + 2.0 * height
+    assert message.startswith("converged")
+
+
+def test_where_evaluations_are_dear_fewer_lines_are_looked_along():
+    counts = []
+    for cheap in (True, False):
+        function = bowl(np.array([-2.0, 1.0]))
+        function.cheap = cheap
+        LBFGS(few_lines=1).minimize(function, plane(), tol=1e-8)
+        counts.append(len({point.x[1] for point in function.points} & {-2.0, 0.0, 2.0}))
+        assert function.best.value <= 1.0 + 1e-6
+    assert counts == [3, 1]
+
+
+def test_where_evaluations_are_dear_a_clear_rise_ends_the_look():
+    lowest = []
+    for cheap in (True, False):
+        function = well(-2.0)
+        function.cheap = cheap
+        Scalar().minimize(function, line(), tol=1e-4)
+        lowest.append(min(point.x[0] for point in function.points))
+    assert lowest[0] < -6.0 < lowest[1]

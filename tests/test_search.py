@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+import scipy.sparse
 from sklearn.base import clone
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.decomposition import PCA
@@ -461,3 +462,29 @@ def test_drop_ins_take_groups_and_weights():
     for model in (LassoCV(cv=GroupKFold(3)), ElasticNetCV(cv=GroupKFold(3))):
         model.fit(S.X, S.y, S.weight + 0.1, groups=GROUPS)
         assert len(model.search_.fold_criteria_) == 3
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_elastic_net_is_no_worse_than_the_lasso(seed):
+    s = sample(80, 30, seed=seed, noise=2.0)
+    lasso, elastic_net = (GradientSearch(model, cv=5).fit(s.X, s.y) for model in (Lasso(), ElasticNet()))
+    assert elastic_net.best_criterion_ <= (1.0 + 1e-4) * lasso.best_criterion_
+
+
+def test_splitters_of_ones_own_see_X():
+    class OnTheFirstColumn:
+        """Validates where the first column is positive."""
+
+        def get_n_splits(self, X=None, y=None, groups=None):
+            return 1
+
+        def split(self, X, y=None, groups=None):
+            positive = np.asarray(X[:, [0]].todense() if scipy.sparse.issparse(X) else X[:, [0]]).ravel() > 0.0
+            yield np.flatnonzero(~positive), np.flatnonzero(positive)
+
+    s = sample(80, 12)
+    dense, sparse = (
+        GradientSearch(Lasso(), cv=OnTheFirstColumn()).fit(X, s.y).best_criterion_
+        for X in (s.X, scipy.sparse.csc_array(s.X))
+    )
+    assert sparse == pytest.approx(dense, rel=1e-4)
