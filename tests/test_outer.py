@@ -131,7 +131,7 @@ def ripples(height):
     smooth = bowl(np.array([-3.0, 1.0]))
     return Function(
         lambda x: smooth.value(x) + height * np.abs(np.sin(6.0 * x[0])),
-        lambda x: smooth.slope(x) + [height * 6.0 * np.cos(6.0 * x[0]) * np.sign(np.sin(6.0 * x[0])), 0.0],
+        lambda x: smooth.slope(x) + np.array([6.0 * height * np.cos(6.0 * x[0]) * np.sign(np.sin(6.0 * x[0])), 0.0]),
     )
 
 
