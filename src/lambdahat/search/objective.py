@@ -1,4 +1,4 @@
-"""The loop that joins criterion, hypergradient and outer optimiser: warm starts, folds in threads, the trace."""
+"""The criterion as a function of hyperparameters: warm starts, folds in threads, everything visited."""
 
 from __future__ import annotations
 
@@ -18,107 +18,9 @@ from lambdahat.hypergradient import implicit
 from lambdahat.linear import Vector
 from lambdahat.outer import OuterOptimizer, Point, Region, Stop
 from lambdahat.problem import Solution
+from lambdahat.search.space import Space
+from lambdahat.search.trace import Evaluation, Trace
 from lambdahat.solvers import solve_many
-
-
-@dataclass(frozen=True)
-class Space:
-    """Hyperparameters as users name them (``values``), as optimisers see them (``x``), as the penalty takes them (θ).
-
-    Each value is searched over by its logarithm, or by its logit where ``logit`` is set. ``theta`` maps values to θ and
-    ``theta_vjp(values, g)`` pulls a gradient with respect to θ back to the values.
-    """
-
-    names: tuple[str, ...]
-    logit: NDArray[np.bool_]
-    theta: Callable[[Vector], Vector] = lambda values: values
-    theta_vjp: Callable[[Vector, Vector], Vector] = lambda _, g: g
-    to_params: Callable[[Vector], dict[str, Any]] = lambda values: {"alpha": float(values[0])}
-
-    def values(self, x: Vector) -> Vector:
-        out = np.exp(x)
-        return np.where(self.logit, out / (1.0 + out), out)
-
-    def x(self, values: Vector) -> Vector:
-        with np.errstate(divide="ignore"):
-            return np.log(values) - np.where(self.logit, np.log1p(-np.where(self.logit, values, 0.0)), 0.0)
-
-    def slope(self, values: Vector) -> Vector:
-        """``∂values/∂x``."""
-        return np.where(self.logit, values * (1.0 - values), values)
-
-
-@dataclass(frozen=True, eq=False)
-class Evaluation:
-    """One evaluation of the criterion.
-
-    Attributes
-    ----------
-    index : int
-    hyperparams : dict
-        The estimator's parameters.
-    value : float
-        The criterion.
-    gradient : array of shape (d,)
-        With respect to the hyperparameters.
-    support_size : float
-        Mean number of non-zero coefficients over the folds.
-    inner_tol : float
-        Relative duality gap asked of the inner problems.
-    seconds : float
-        Since the search began.
-    """
-
-    index: int
-    hyperparams: dict[str, Any]
-    value: float
-    gradient: Vector
-    support_size: float
-    inner_tol: float
-    seconds: float
-
-
-@dataclass(frozen=True, eq=False)
-class Trace:
-    """All evaluations of a search, in order.
-
-    Attributes
-    ----------
-    hyperparam_names : tuple of str, length d
-    hyperparams : array of shape (n_evals, d)
-    values : array of shape (n_evals,)
-    gradients : array of shape (n_evals, d)
-        With respect to ``hyperparams``.
-    support_sizes : array of shape (n_evals,)
-        Mean over the folds.
-    inner_tols : array of shape (n_evals,)
-        Relative duality gap asked of the inner problems.
-    seconds : array of shape (n_evals,)
-        Since the search began.
-    """
-
-    hyperparam_names: tuple[str, ...]
-    hyperparams: NDArray[np.float64]
-    values: Vector
-    gradients: NDArray[np.float64]
-    support_sizes: Vector
-    inner_tols: Vector
-    seconds: Vector
-
-    def to_frame(self) -> Any:
-        """A pandas data frame, one row an evaluation (at most 20 hyperparameters are spelled out)."""
-        import pandas as pd
-
-        d = len(self.hyperparam_names)
-        spelled = {name: self.hyperparams[:, k] for k, name in enumerate(self.hyperparam_names) if d <= 20}
-        slopes = {f"d_{name}": self.gradients[:, k] for k, name in enumerate(self.hyperparam_names) if d <= 20}
-        rest = {
-            "value": self.values,
-            "support_size": self.support_sizes,
-            "inner_tol": self.inner_tols,
-            "seconds": self.seconds,
-        }
-        return pd.DataFrame({**spelled, **rest, **slopes})
 
 
 @dataclass(frozen=True, eq=False)
@@ -292,7 +194,7 @@ class CriterionObjective:
     def trace(self) -> Trace:
         evaluations = [self.evaluation(index) for index in range(len(self.visited))]
         d = len(self.space.names)
-        trace = Trace(
+        return Trace(
             self.space.names,
             np.array([self.space.values(seen.x) for seen in self.visited]).reshape(-1, d),
             np.array([evaluation.value for evaluation in evaluations]),
@@ -301,16 +203,6 @@ class CriterionObjective:
             np.array([evaluation.inner_tol for evaluation in evaluations]),
             np.array([evaluation.seconds for evaluation in evaluations]),
         )
-        for array in (
-            trace.hyperparams,
-            trace.values,
-            trace.gradients,
-            trace.support_sizes,
-            trace.inner_tols,
-            trace.seconds,
-        ):
-            array.flags.writeable = False
-        return trace
 
 
 def fold_hypergradient(
@@ -352,6 +244,3 @@ def run(objective: CriterionObjective, optimizer: OuterOptimizer, region: Region
                 raise
             message = "interrupted: the best point so far is kept"
     return f"{message} ({len(objective.visited)} evaluations)"
-
-
-__all__ = ["CriterionObjective", "Evaluation", "Space", "Trace", "fold_hypergradient", "run"]
