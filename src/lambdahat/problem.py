@@ -149,7 +149,7 @@ class Model:
         penalty = self.penalty(design.shape[1], design.total_weight)
         if self.standardize:
             penalty = penalty.rescaled(design.scales)
-        return Problem(design, y - y_mean, y_mean, penalty, self.datafit, normal)
+        return Problem(design, y - y_mean if y_mean != 0.0 else y, y_mean, penalty, self.datafit, normal)
 
     def problem_from_moments(self, storage: Storage, y: Vector, sample_weight: Vector, moments: Moments) -> Problem:
         """The problem of the rows whose moments are given, by their normal equations: no pass over X."""

@@ -63,14 +63,14 @@ class Design:
         means = np.zeros((len(weights), p))
         if center or standardize:
             means = storage.rmatvec_many(np.stack(weights))
+        none, ones = np.zeros(p), np.ones(p)
         designs = []
-        for k, (weight, total) in enumerate(zip(weights, totals, strict=True)):
-            mean = means[k]
-            scales = np.ones(p)
+        for weight, total, mean in zip(weights, totals, means, strict=True):
+            scales = ones
             if standardize:
                 variances = storage.variances(np.arange(p, dtype=np.int32), weight, mean)
                 scales = np.sqrt(np.where(variances > 0.0, variances, 1.0))
-            designs.append(cls(storage, weight, total, mean if center else np.zeros(p), scales))
+            designs.append(cls(storage, weight, total, mean if center else none, scales))
         return designs
 
     def elsewhere(self, storage: Storage, weights: Vector) -> Design:
