@@ -42,7 +42,7 @@ class GradientSearch(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
         Which to tune; by default all that the estimator has.
     bounds : dict of name to (low, high), or (low, high), optional
         Bounds of the hyperparameters; by default from the data.
-    optimizer : {{"auto", "scalar", "lbfgs"}} or object, default "auto"
+    optimizer : {"auto", "scalar", "lbfgs"} or object, default "auto"
         One hyperparameter is searched by a safeguarded scalar search, several by L-BFGS.
     init : "auto", "estimator", float or dict, default "auto"
         ``"auto"`` takes a coarse look over the whole useful range first; otherwise start at the estimator's own
