@@ -53,7 +53,7 @@ def test_text_shows_the_largest_coefficients_and_the_standard_error():
     text = summarise(fitted(), seconds=2.0).to_text(n_coefficients=1)
     assert text.splitlines() == [
         "alpha      0.125",
-        "criterion  3 ± 0.58 (mean squared error, standard error over 3 folds)",
+        "criterion  3 ± 0.577 (mean squared error, standard error over 3 folds)",
         "support    2 of 4 features",
         "time       2.00 s, 7 evaluations",
         "status     Converged.",

@@ -73,7 +73,7 @@ class SearchReport:
         if self.standard_error is None:
             return f"{mean} (mean squared error on held-out data)"
         folds = len(self.fold_criteria)
-        return f"{mean} ± {self.standard_error:.2g} (mean squared error, standard error over {folds} folds)"
+        return f"{mean} ± {self.standard_error:.3g} (mean squared error, standard error over {folds} folds)"
 
     def _largest(self, n_coefficients: int) -> list[str]:
         if not self.coefficients:
