@@ -9,7 +9,7 @@ from scipy.optimize import Bounds, OptimizeResult, minimize
 
 from lambdahat.linear import Vector
 from lambdahat.outer.base import Line, Objective, Point, Region
-from lambdahat.outer.scalar import Scalar, _Scan
+from lambdahat.outer.scalar import Scalar, Scan
 
 # L-BFGS knows no curvature at first and steps by the gradient as it is: it is scaled to move a hyperparameter by a
 # factor of about two, but where it is flat not further than the gradient is worth.
@@ -66,7 +66,7 @@ class LBFGS:
     def _look(self, recorded: _Recorded, lines: tuple[Line, ...], tol: float) -> None:
         """Along every line coarsely, along the best of them to the end: no result is worse than that line's."""
         search = Scalar(fine_ratio=3.0, thorough=False)
-        scans = [_Scan(recorded, line) for line in (lines if recorded.cheap else lines[: self.few_lines])]
+        scans = [Scan(recorded, line) for line in (lines if recorded.cheap else lines[: self.few_lines])]
         for scan in scans:
             search.look(scan, scan.line)
             search.refine(scan, max(tol, 1e-3))

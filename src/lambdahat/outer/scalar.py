@@ -45,14 +45,14 @@ class Scalar:
 
     def minimize(self, objective: Objective, region: Region, *, tol: float) -> str:
         line = region.lines[0]
-        scan = _Scan(objective, line)
+        scan = Scan(objective, line)
         if region.start is None:
             self.look(scan, line)
         else:
             self.descend(scan, line, float((region.start - line.origin) @ line.direction))
         return self.refine(scan, tol)
 
-    def look(self, scan: _Scan, line: Line) -> None:
+    def look(self, scan: Scan, line: Line) -> None:
         """Evaluate from the simple end towards the complex one, until nothing better is to be expected."""
         ratio = self.fine_ratio if scan.objective.cheap else self.ratio
         step = float(np.log(self.smooth_ratio if line.smooth else ratio))
@@ -65,10 +65,10 @@ class Scalar:
             if scan.has_risen(step):
                 return
 
-    def _looks_between(self, scan: _Scan) -> bool:
+    def _looks_between(self, scan: Scan) -> bool:
         return self.thorough and scan.objective.cheap and not scan.line.smooth
 
-    def _step(self, scan: _Scan, step: float) -> float:
+    def _step(self, scan: Scan, step: float) -> float:
         """Shorter steps where the derivative flattens: never far beyond where its secant vanishes."""
         if len(scan.t) < 3:
             return step
@@ -77,7 +77,7 @@ class Scalar:
             return float(np.clip(1.1 * g1 * (t0 - t1) / (g0 - g1), 0.25 * step, step))
         return step
 
-    def descend(self, scan: _Scan, line: Line, t: float) -> None:
+    def descend(self, scan: Scan, line: Line, t: float) -> None:
         """From a given point, step downhill with growing steps until the derivative changes sign."""
         t = float(np.clip(t, line.t_low, line.t_high))
         slope = scan.evaluate(t, scan.objective.coarse_tol)
@@ -92,7 +92,7 @@ class Scalar:
             t, step = following, 2.0 * step
             slope = scan.evaluate(t, scan.objective.coarse_tol)
 
-    def refine(self, scan: _Scan, tol: float) -> str:
+    def refine(self, scan: Scan, tol: float) -> str:
         """Evaluate where the model promises most, until it promises nothing that counts."""
         for _ in range(self.most_steps):
             t, promised, width = scan.most_promising()
@@ -105,7 +105,7 @@ class Scalar:
         return f"stopped after {self.most_steps} refinements"
 
 
-class _Scan:
+class Scan:
     """The points visited along a line, sorted by ``t``."""
 
     def __init__(self, objective: Objective, line: Line) -> None:
