@@ -275,3 +275,14 @@ def test_data_are_left_alone(model, storage):
     np.testing.assert_array_equal(weight, s.weight)
     parts = [X.data, X.indices, X.indptr] if scipy.sparse.issparse(X) else [X]
     assert all(part.flags.writeable for part in parts)
+
+
+@pytest.mark.parametrize("storage", ["C", "F", "csc"])
+def test_a_constant_column_does_not_hide_that_no_positive_coefficient_helps(storage):
+    rng = np.random.default_rng(0)
+    y = rng.normal(size=50)
+    X = STORAGES[storage](np.column_stack([-y + 0.1 * rng.normal(size=50), np.full(50, 3.0), np.full(50, -0.7)]))
+    assert alpha_max(X, y, positive=True) == 0.0
+    fitted = Lasso(1e-18, positive=True).fit(X, y)
+    assert fitted.dual_gap_ <= fitted.tol
+    assert not fitted.coef_.any()

@@ -16,6 +16,7 @@ from lambdahat.linear import Matrix, Vector, conjugate_gradient, solve_dense
 
 # Up to so many unknowns a dense system is built and factorised; beyond, conjugate gradients on the columns.
 FACTORISED = 2500
+_ROUNDING = 2e-15
 _BLOCK = 2048  # rows gathered at a time
 _EXCERPT, _RUN = 4096, 128  # rows in an excerpt, at least, and in each of its runs
 
@@ -101,7 +102,13 @@ class Design:
 
     def gradient(self, q: Vector) -> Vector:
         """``X̃ᵀq`` for all columns: one pass over X."""
-        return np.asarray(self.storage.rmatvec(q) - self.means * q.sum())
+        return self._centred(self.storage.rmatvec(q), q)
+
+    def _centred(self, product: Vector, q: Vector) -> Vector:
+        """``X̃ᵀq`` from ``Xᵀq``; zero where it is no more than rounding errors, as for constant columns."""
+        h: Vector = product - self.means * q.sum()
+        h[np.abs(h) <= _ROUNDING * float(np.abs(q).sum()) * np.abs(self.means)] = 0.0
+        return h
 
     @staticmethod
     def gradients(designs: Sequence[Design], qs: Sequence[Vector]) -> list[Vector]:
@@ -109,7 +116,7 @@ class Design:
         if len(designs) < 2 or any(design.storage is not designs[0].storage for design in designs):
             return [design.gradient(q) for design, q in zip(designs, qs, strict=True)]
         products = designs[0].storage.rmatvec_many(np.stack(qs))
-        return [product - design.means * q.sum() for design, product, q in zip(designs, products, qs, strict=True)]
+        return [design._centred(product, q) for design, product, q in zip(designs, products, qs, strict=True)]
 
     def gradient_columns(self, columns: Columns, q: Vector) -> Vector:
         """``X̃ᵀq`` for some columns."""
