@@ -286,3 +286,14 @@ def test_a_constant_column_does_not_hide_that_no_positive_coefficient_helps(stor
     fitted = Lasso(1e-18, positive=True).fit(X, y)
     assert fitted.dual_gap_ <= fitted.tol
     assert not fitted.coef_.any()
+
+
+@pytest.mark.parametrize(("seed", "tol"), [(196, 5e-3), (228, 5e-3), (449, 1e-3), (577, 2e-3), (608, 5e-3)])
+def test_a_solved_working_set_is_no_dead_end(seed, tol):
+    """No column outside violates its condition, yet one of them bounds the dual point more than those inside do."""
+    rng = np.random.default_rng(seed)
+    n, p = 40, int(rng.integers(150, 600))
+    X = rng.choice([0.1, 0.3]) * rng.normal(size=(n, p)) + rng.normal(size=(n, 1))
+    y = X[:, :5] @ rng.normal(size=5) + rng.normal(size=n)
+    alpha = alpha_max(X, y, standardize=True) / rng.choice([1.5, 2.6, 4])
+    assert Lasso(alpha, standardize=True, tol=tol).fit(X, y).dual_gap_ <= tol
