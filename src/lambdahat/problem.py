@@ -83,6 +83,12 @@ class Problem:
             return self.normal.c - self.normal.G[:, support] @ w_S
         return self.design.gradient(self.design.weighted_residual(self.y, support, w_S))
 
+    def correlation_on(self, support: NDArray[np.int32], w_S: Vector) -> Vector:
+        """``X̃_SᵀS(y − X̃_S w_S)``: the same on the support alone, without a look at the other columns."""
+        if self.normal is not None:
+            return self.correlation_after(support, w_S)[support]
+        return self.design.gradient_columns(support, self.design.weighted_residual(self.y, support, w_S))
+
     def correlation(self) -> Vector:
         """``X̃ᵀSy``, minus the gradient of the loss at zero."""
         if self.normal is not None:
