@@ -37,7 +37,7 @@ def test_error_and_gradient(criterion, weighted, storage, fit_intercept, standar
         X, y, weights = X - mean, y - y_mean, fold.validation.design.weights
         assert weights.sum() == pytest.approx(1.0)
         support, w = np.array([0, 3, 4, 7], dtype=np.int32), np.array([1.0, -0.5, 0.2, 2.0])
-        value, gradient = fold.validation.error(support, w)
+        value, gradient, _ = fold.validation.error(support, w)
         residual = y - X[:, support] @ w
         assert value == pytest.approx(weights @ residual**2, rel=1e-10)
         np.testing.assert_allclose(gradient, -2.0 * X[:, support].T @ (weights * residual), rtol=1e-9, atol=1e-12)
@@ -80,7 +80,7 @@ def test_normal_equations_are_the_rows(fit_intercept, standardize, weighted, sto
         w, v = (solve(f.problem.with_hyperparams(theta), tol=1e-13).w for f in (fold, other))
         np.testing.assert_allclose(w, v, atol=1e-5 * np.abs(v).max())
         support = np.flatnonzero(v).astype(np.int32)
-        (value, gradient), (expected, slope) = (f.validation.error(support, v[support]) for f in (fold, other))
+        (value, gradient), (expected, slope) = (f.validation.error(support, v[support])[:2] for f in (fold, other))
         assert value == pytest.approx(expected, rel=1e-6)
         np.testing.assert_allclose(gradient, slope, atol=1e-5 * np.abs(slope).max())
 

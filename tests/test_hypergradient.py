@@ -10,7 +10,7 @@ from lambdahat import ElasticNet, HeldOut, Lasso, Ridge, WeightedLasso, alpha_ma
 from lambdahat.criteria import Data
 from lambdahat.design import as_storage
 from lambdahat.hypergradient import implicit
-from lambdahat.problem import Model
+from lambdahat.problem import Model, Solution
 from lambdahat.search import fold_hypergradient
 from lambdahat.solvers import solve
 from reference import Dense
@@ -208,8 +208,8 @@ def test_the_minimum_norm_adjoint_is_taken_where_columns_repeat():
     s = sample()
     X, X_val = s.X[:, [0, 0, 6]], s.X_val[:, [0, 0, 6]]
     folds = HeldOut(X_val, s.y_val).folds(Model(lambda p, _: PENALTIES["l1"](p)), Data(as_storage(X), s.y, s.weight, X))
-    w = np.array([0.1, 0.2, 0.3])
-    _, v = implicit(folds[0].problem, w, np.array([1.0, 1.0, 0.5]), tol=1e-15)
+    solution = Solution(np.array([0.1, 0.2, 0.3]), 0.0, 0.0, 0, True, "")
+    *_, v = implicit(folds[0].problem, solution, lambda *_: (0.0, np.array([1.0, 1.0, 0.5]), 0.0), tol=1e-15)
     H = Dense.create(X, s.y, s.weight, PENALTIES["l1"](3)).X
     np.testing.assert_allclose(v, np.linalg.pinv(H.T @ H) @ [1.0, 1.0, 0.5], rtol=1e-8)
 

@@ -9,7 +9,7 @@ import numpy as np
 import scipy.sparse
 
 from lambdahat.criteria import CrossValidation, Data, HeldOut
-from lambdahat.datafits import Quadratic
+from lambdahat.datafits import Logistic, Quadratic
 from lambdahat.design import as_storage
 from lambdahat.penalties import elastic_net, l1, ridge, tied_elastic_net, weighted_l1
 
@@ -43,7 +43,9 @@ PENALTIES = {
     "ridge positive": lambda p: ridge(p, 1.0, total_weight=20.0, positive=True),
 }
 
-DATAFITS = {"quadratic": Quadratic()}
+DATAFITS = {"quadratic": Quadratic(), "logistic": Logistic()}
+
+TARGETS = {"quadratic": lambda y: y, "logistic": lambda y: np.where(y > np.median(y), 1.0, -1.0)}
 
 STORAGES: dict[str, Callable] = {
     "C": np.ascontiguousarray,

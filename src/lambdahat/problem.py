@@ -18,14 +18,17 @@ from lambdahat.penalties import Separable
 
 @dataclass(frozen=True, eq=False)
 class Problem:
-    """``min_w F(X̃w) + g(w; θ)`` over centred columns; the intercept is implied.
+    """``min_{w, b} F(X̃w + b) + g(w; θ)`` over centred columns.
+
+    With least squares centring implies the intercept, and ``b`` is zero. With another loss ``b``, the *offset*, is a
+    coefficient of its own, unless there is no intercept.
 
     Attributes
     ----------
     design : Design
         The rows with their weights.
     y : array of shape (n,)
-        The target, minus its weighted mean when there is an intercept.
+        The target; with least squares and an intercept, minus its weighted mean.
     y_mean : float
         That mean, or zero.
     penalty : Separable
@@ -34,6 +37,8 @@ class Problem:
         The loss.
     normal : NormalEquations, optional
         Where given, the problem is solved from these and X is not touched.
+    has_offset : bool
+        Whether ``b`` is free.
     """
 
     design: Design
@@ -42,6 +47,7 @@ class Problem:
     penalty: Separable
     datafit: Datafit = field(default_factory=Quadratic)
     normal: NormalEquations | None = None
+    has_offset: bool = False
 
     def with_hyperparams(self, theta: Vector) -> Problem:
         return replace(self, penalty=self.penalty.with_hyperparams(theta))
@@ -52,15 +58,60 @@ class Problem:
 
     @cached_property
     def null_value(self) -> float:
-        """``½‖y‖²_s``, the objective at ``w = 0``: the unit of the relative duality gap."""
+        """The objective at ``w = 0`` (``½‖y‖²_s`` for least squares): the unit of the relative duality gap."""
         if self.normal is not None:
             return 0.5 * self.normal.yy
-        return 0.5 * float((self.design.weights * self.y) @ self.y)
+        return self.datafit.value(self.y, self.null_prediction, self.design.weights)
 
-    def intercept(self, w: Vector) -> float:
-        """The intercept that centring implies."""
+    @cached_property
+    def null_prediction(self) -> Vector:
+        """The best prediction where ``w = 0``."""
+        return np.full(self.y.size, self.datafit.constant(self.y, self.design.weights) if self.has_offset else 0.0)
+
+    def prediction(self, support: NDArray[np.int32], w_S: Vector, offset: float = 0.0) -> Vector:
+        """``z = X̃_S w_S + b``."""
+        return self.design.product(support, w_S) + offset
+
+    def residual(self, z: Vector) -> Vector:
+        """``q = −s∘f'(y, z)``, the weighted residual."""
+        return -self.design.weights * self.datafit.gradient(self.y, z)
+
+    def intercept(self, w: Vector, offset: float = 0.0) -> float:
+        """The intercept for columns that are not centred."""
         used = np.flatnonzero(w)
-        return self.y_mean - float(self.design.means[used] @ w[used])
+        return self.y_mean + offset - float(self.design.means[used] @ w[used])
+
+    def offset(self, solution: Solution) -> float:
+        """``b`` of a solution."""
+        return solution.intercept - self.intercept(solution.w) if self.has_offset else 0.0
+
+    def local(self, z: Vector, columns: NDArray[np.int32] | None = None, *, floor: float = 0.0) -> Problem:
+        """The problem with the loss's second-order model at predictions ``z``: least squares, as a problem of its own.
+
+        It has the weights ``s∘f''``, divided by their sum, as everything else in it; means (through which the offset is
+        eliminated) are those of ``columns`` only, when given. A least-squares problem is its own model.
+
+        Parameters
+        ----------
+        z : array of shape (n,)
+            With an offset at its best, so that the residuals sum to zero.
+        columns : array of column numbers, optional
+        floor : float, default 0
+            Bound of the curvatures from below, as a share of their mean.
+        """
+        if self.datafit.quadratic:
+            return self
+        s, f2 = self.design.weights, self.datafit.curvature(self.y, z)
+        if floor > 0.0:
+            f2 = np.maximum(f2, floor * float(s @ f2))
+        total = float(s @ f2)
+        weights = s * f2 / total
+        design = self.design.reweighted(weights, columns, center=self.has_offset)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            response = np.where(weights > 0.0, z - self.datafit.gradient(self.y, z) / f2, 0.0)
+        if self.has_offset:
+            response = response - float(weights @ z)
+        return Problem(design, response, 0.0, self.penalty.scaled(1.0 / total), Quadratic())
 
     def solve_support(
         self, support: NDArray[np.int32], b: Vector, *, atol: float, guess: Vector | None = None, damping: float = 0.0
@@ -90,10 +141,10 @@ class Problem:
         return self.design.gradient_columns(support, self.design.weighted_residual(self.y, support, w_S))
 
     def correlation(self) -> Vector:
-        """``X̃ᵀSy``, minus the gradient of the loss at zero."""
+        """``X̃ᵀq`` at ``w = 0``, minus the gradient of the loss."""
         if self.normal is not None:
             return self.normal.c
-        return self.design.gradient(self.design.weights * self.y)
+        return self.design.gradient(self.residual(self.null_prediction))
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,7 +157,7 @@ class Solution:
         In the units of X.
     intercept : float
     gap : float
-        Duality gap over ``½‖y‖²_s``.
+        Duality gap over the objective at ``w = 0``.
     n_iter : int
         Rounds of the solver: each looks at all columns once.
     converged : bool
@@ -151,11 +202,13 @@ class Model:
         return [self.problem(design, y) for design in designs]
 
     def problem(self, design: Design, y: Vector, normal: NormalEquations | None = None) -> Problem:
-        y_mean = float(design.weights @ y) if self.fit_intercept else 0.0
+        implied = self.fit_intercept and self.datafit.quadratic
+        y_mean = float(design.weights @ y) if implied else 0.0
         penalty = self.penalty(design.shape[1], design.total_weight)
         if self.standardize:
             penalty = penalty.rescaled(design.scales)
-        return Problem(design, y - y_mean if y_mean != 0.0 else y, y_mean, penalty, self.datafit, normal)
+        target = y - y_mean if y_mean != 0.0 else y
+        return Problem(design, target, y_mean, penalty, self.datafit, normal, self.fit_intercept and not implied)
 
     def problem_from_moments(self, storage: Storage, y: Vector, sample_weight: Vector, moments: Moments) -> Problem:
         """The problem of the rows whose moments are given, by their normal equations: no pass over X."""

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from lambdahat.datafits import Datafit, Quadratic
 from lambdahat.design import Design, Moments, NormalEquations, Storage
 from lambdahat.linear import Vector
 from lambdahat.problem import Model, Problem
@@ -31,32 +32,36 @@ class Data:
 
 @dataclass(frozen=True, eq=False)
 class Validation:
-    """Rows that judge a solution by their mean squared error, centred as the training rows were.
+    """Rows that judge a solution by the metric of its datafit, centred as the training rows were.
 
     Attributes
     ----------
     design : Design
         The rows, with weights of sum 1, seen with the means of the training rows.
     y : array of shape (n,)
-        The target minus the mean of the training targets.
+        The target; with least squares, minus the mean of the training targets.
     normal : NormalEquations, optional
         The same rows by their normal equations.
+    datafit : Datafit
     """
 
     design: Design
     y: Vector
     normal: NormalEquations | None = None
+    datafit: Datafit = field(default_factory=Quadratic)
 
-    def error(self, support: NDArray[np.int32], w_S: Vector) -> tuple[float, Vector]:
-        """``Σ s_i (y_i − x̃_iᵀw)²`` and its gradient with respect to ``w`` on the support."""
+    def error(self, support: NDArray[np.int32], w_S: Vector, offset: float = 0.0) -> tuple[float, Vector, float]:
+        """The weighted mean of the metric, its gradient with respect to ``w`` on the support, and to the offset."""
         if self.normal is not None:
             c, Gw = self.normal.c[support], (w_S @ self.normal.G[support])[support]
             value = self.normal.yy - float((2.0 * c - Gw) @ w_S)
             if value > _CANCELLATION * self.normal.yy:
-                return value, 2.0 * (Gw - c)
-        residual = self.y - self.design.product(support, w_S)
-        q = self.design.weights * residual
-        return float(q @ residual), -2.0 * self.design.gradient_columns(support, q)
+                return value, 2.0 * (Gw - c), 0.0
+        z, weights = self.design.product(support, w_S) + offset, self.design.weights
+        factor = self.datafit.metric_factor
+        slope = factor * weights * self.datafit.gradient(self.y, z)
+        value = factor * self.datafit.value(self.y, z, weights)
+        return value, self.design.gradient_columns(support, slope), float(slope.sum())
 
 
 @dataclass(frozen=True, eq=False)

@@ -91,7 +91,7 @@ def _from_rows(
     folds = []
     for problem, weight in zip(model.problems(data.storage, data.y, train), test, strict=True):
         design = problem.design.elsewhere(data.storage, weight / weight.sum())
-        folds.append(Fold(problem, Validation(design, problem.y)))
+        folds.append(Fold(problem, Validation(design, problem.y, datafit=model.datafit)))
     return folds
 
 
@@ -101,7 +101,12 @@ def _from_moments(
     """The folds by their normal equations, where X is dense with few columns: X is read once for all folds."""
     storage, K = data.storage, len(train)
     n, p = storage.shape
-    if not isinstance(storage, DenseStorage) or p > MOST_COLUMNS or p > max(n // 2, FEW_COLUMNS):
+    if (
+        not model.datafit.quadratic
+        or not isinstance(storage, DenseStorage)
+        or p > MOST_COLUMNS
+        or p > max(n // 2, FEW_COLUMNS)
+    ):
         return None
     base = data.sample_weight
     if any(not np.array_equal(weight, np.where(weight > 0.0, base, 0.0)) for weight in (*train, *test)):

@@ -44,4 +44,4 @@ class HeldOut:
                 raise ValueError(f"X_val has column {theirs!r} where X has {ours!r}: pass the same columns in order")
         problem = model.problems(data.storage, data.y, [data.sample_weight])[0]
         design = problem.design.elsewhere(as_storage(X), np.asarray(weight / weight.sum()))
-        return [Fold(problem, Validation(design, y - problem.y_mean))]
+        return [Fold(problem, Validation(design, y - problem.y_mean, datafit=model.datafit))]

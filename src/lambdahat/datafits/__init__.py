@@ -1,6 +1,7 @@
-"""Smooth losses of the product ``Xw``."""
+"""Smooth losses of the prediction."""
 
 from lambdahat.datafits.base import Datafit
+from lambdahat.datafits.logistic import Logistic
 from lambdahat.datafits.quadratic import Quadratic
 
-__all__ = ["Datafit", "Quadratic"]
+__all__ = ["Datafit", "Logistic", "Quadratic"]

@@ -6,16 +6,39 @@ from lambdahat.linear import Vector
 
 
 class Datafit(Protocol):
-    """A smooth convex loss ``F(y, Xw) = Σ s_i f(y_i, (Xw)_i)`` that sees only the product ``Xw``; weights sum to 1.
+    """A smooth convex loss ``F(y, z) = Σ s_i f(y_i, z_i)`` that sees only the predictions ``z``; weights sum to 1.
 
-    All arrays have shape (n,). Gradients and curvatures are per row, before weights.
+    Predictions are those of the linear model, ``z = Xw + intercept``, before any link. All arrays have shape (n,).
+    Gradients and curvatures are per row, before weights.
     """
 
-    def value(self, y: Vector, Xw: Vector, weights: Vector) -> float:
-        """``Σ s_i f(y_i, (Xw)_i)``."""
+    @property
+    def quadratic(self) -> bool:
+        """Whether the loss is its own second-order model everywhere: least squares."""
 
-    def gradient(self, y: Vector, Xw: Vector) -> Vector:
-        """``f'(y_i, (Xw)_i)``."""
+    @property
+    def metric(self) -> str:
+        """What users call the loss when it judges a model."""
 
-    def curvature(self, y: Vector, Xw: Vector) -> Vector:
-        """``f''(y_i, (Xw)_i)``."""
+    @property
+    def metric_factor(self) -> float:
+        """The metric over the loss: a mean squared error has no ½."""
+
+    @property
+    def largest_curvature(self) -> float:
+        """``sup f''``."""
+
+    def value(self, y: Vector, z: Vector, weights: Vector) -> float:
+        """``Σ s_i f(y_i, z_i)``."""
+
+    def gradient(self, y: Vector, z: Vector) -> Vector:
+        """``f'(y_i, z_i)``."""
+
+    def curvature(self, y: Vector, z: Vector) -> Vector:
+        """``f''(y_i, z_i)``."""
+
+    def conjugate(self, y: Vector, u: Vector, weights: Vector) -> float:
+        """``Σ s_i f*(y_i, u_i)``, where ``u`` is a gradient ``f'(y, z)`` times a number from 0 to 1."""
+
+    def constant(self, y: Vector, weights: Vector) -> float:
+        """The best prediction that is the same for all rows."""

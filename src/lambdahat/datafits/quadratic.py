@@ -11,12 +11,23 @@ from lambdahat.linear import Vector
 class Quadratic:
     """``f(y, z) = ½ (y − z)²``."""
 
-    def value(self, y: Vector, Xw: Vector, weights: Vector) -> float:
-        residual = y - Xw
+    quadratic = True
+    metric = "mean squared error"
+    metric_factor = 2.0
+    largest_curvature = 1.0
+
+    def value(self, y: Vector, z: Vector, weights: Vector) -> float:
+        residual = y - z
         return 0.5 * float((weights * residual) @ residual)
 
-    def gradient(self, y: Vector, Xw: Vector) -> Vector:
-        return Xw - y
+    def gradient(self, y: Vector, z: Vector) -> Vector:
+        return z - y
 
-    def curvature(self, y: Vector, Xw: Vector) -> Vector:
-        return np.ones_like(Xw)
+    def curvature(self, y: Vector, z: Vector) -> Vector:
+        return np.ones_like(z)
+
+    def conjugate(self, y: Vector, u: Vector, weights: Vector) -> float:
+        return float((weights * u) @ (0.5 * u + y))
+
+    def constant(self, y: Vector, weights: Vector) -> float:
+        return float(weights @ y)

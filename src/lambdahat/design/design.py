@@ -78,6 +78,19 @@ class Design:
         """Other rows (with weights of sum 1) seen with this design's means and scales, as a validation set is."""
         return replace(self, storage=storage, weights=weights)
 
+    def reweighted(self, weights: Vector, columns: Columns | None = None, *, center: bool) -> Design:
+        """The same rows with other weights (of sum 1), and the means that go with them.
+
+        Means are those of ``columns`` only, when given; others are NaN, not to be used by mistake.
+        """
+        means = np.zeros(self.shape[1])
+        if center and columns is None:
+            means = self.storage.rmatvec(weights)
+        elif center and columns is not None:
+            means.fill(np.nan)
+            means[columns] = self.storage.rmatvec_columns(columns, weights)
+        return replace(self, weights=weights, means=means)
+
     @property
     def shape(self) -> tuple[int, int]:
         return self.storage.shape

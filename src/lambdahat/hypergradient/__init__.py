@@ -1,5 +1,5 @@
 """Derivatives of a criterion with respect to the hyperparameters."""
 
-from lambdahat.hypergradient.implicit import implicit
+from lambdahat.hypergradient.implicit import Judge, implicit
 
-__all__ = ["implicit"]
+__all__ = ["Judge", "implicit"]

@@ -8,29 +8,35 @@ Theorem 9 and Section 4.2: at a solution, with S the generalised support,
 and ``∂w/∂θ`` vanishes off S. The system is symmetric, so one solve against the criterion's gradient serves all θ.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 
+from lambdahat.design import Columns
 from lambdahat.linear import Vector
-from lambdahat.problem import Problem
+from lambdahat.problem import Problem, Solution
+
+Judge = Callable[[Columns, Vector, float], tuple[float, Vector, float]]
+"""``(support, w_S, offset)`` to a criterion, its gradient with respect to ``w_S``, and its slope in the offset."""
 
 _DAMPING = 0.3
 _LOOSEST = 0.03
 
 
 def implicit(
-    problem: Problem, w: Vector, criterion_gradient: Vector, *, tol: float, guess: Vector | None = None
-) -> tuple[Vector, Vector]:
-    """Gradient of a criterion ``C(w(θ))`` with respect to θ.
+    problem: Problem, solution: Solution, judge: Judge, *, tol: float, guess: Vector | None = None
+) -> tuple[float, Vector, Vector]:
+    """A criterion ``C(w(θ))`` at a solution, and its gradient with respect to θ.
 
     Parameters
     ----------
     problem : Problem
-    w : array of shape (p,)
-        The solution of the problem.
-    criterion_gradient : array of shape (|S|,)
-        ``∂C/∂w`` on the generalised support of ``w``.
+    solution : Solution
+        Of this problem.
+    judge : callable
+        The criterion.
     tol : float
-        Relative duality gap of ``w``. A loose solution keeps columns that nearly repeat each other, along whose
+        Relative duality gap of the solution. A loose one keeps columns that nearly repeat each other, along whose
         difference the system is singular: it is damped by a small multiple of ``tol``. Where it is solved by conjugate
         gradients (a Cholesky factor is exact), then to a residual of about ``√tol`` times its right-hand side: a gap is
         quadratic in the error of ``w``, and what a search loses is quadratic in the error of the gradient. Below 1e-9,
@@ -40,15 +46,24 @@ def implicit(
 
     Returns
     -------
+    value : float
     gradient : array of shape (d,)
     v : array of shape (p,)
         The solution of the linear system, to be handed back as ``guess``. Where the columns of the support are linearly
         dependent it is the minimum-norm one, and so the gradient is that of the minimum-norm Jacobian.
     """
-    support = problem.penalty.generalized_support(w)
-    v = np.zeros(w.size)
+    support = problem.penalty.generalized_support(solution.w)
+    w_S, offset = solution.w[support], problem.offset(solution)
+    value, slopes, offset_slope = judge(support, w_S, offset)
+    v = np.zeros(solution.w.size)
     if support.size:
-        atol = min(_LOOSEST, 0.3 * tol**0.5, 1e4 * tol) * float(np.abs(criterion_gradient).max())
+        local = problem
+        if not problem.datafit.quadratic:
+            local = problem.local(problem.prediction(support, w_S, offset), support)
+            # The best offset follows w: by the means under the curvatures, not under the weights.
+            slopes = slopes + offset_slope * (problem.design.means - local.design.means)[support]
+        atol = min(_LOOSEST, 0.3 * tol**0.5, 1e4 * tol) * float(np.abs(slopes).max())
         start = None if guess is None else guess[support]
-        v[support] = problem.solve_support(support, criterion_gradient, atol=atol, guess=start, damping=_DAMPING * tol)
-    return -problem.penalty.hyperparam_vjp(support, w[support], v[support]), v
+        v[support] = local.solve_support(support, slopes, atol=atol, guess=start, damping=_DAMPING * tol)
+        return value, -local.penalty.hyperparam_vjp(support, w_S, v[support]), v
+    return value, np.zeros(problem.penalty.hyperparams.size), v

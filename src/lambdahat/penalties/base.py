@@ -25,6 +25,9 @@ class Penalty(Protocol):
     def rescaled(self, scales: Vector) -> Self:
         """The penalty of ``scales∘w``: standardisation."""
 
+    def scaled(self, factor: float) -> Self:
+        """``factor·g``."""
+
     def value(self, w: Vector) -> float:
         """``g(w; θ)``."""
 

@@ -39,6 +39,9 @@ class Separable:
     def rescaled(self, scales: Vector) -> Separable:
         return replace(self, l1_factors=self.l1_factors * scales, l2_factors=self.l2_factors * scales**2)
 
+    def scaled(self, factor: float) -> Separable:
+        return replace(self, l1_factors=self.l1_factors * factor, l2_factors=self.l2_factors * factor)
+
     @cached_property
     def l1(self) -> Vector:
         """Strength of ``|w_j|``, shape (p,)."""

@@ -17,7 +17,7 @@ from lambdahat.criteria import Fold
 from lambdahat.hypergradient import implicit
 from lambdahat.linear import Vector
 from lambdahat.outer import OuterOptimizer, Point, Region, Stop
-from lambdahat.problem import Solution
+from lambdahat.problem import Problem, Solution
 from lambdahat.search.space import Space
 from lambdahat.search.trace import Evaluation, Trace
 from lambdahat.solvers import solve_many
@@ -206,16 +206,14 @@ class CriterionObjective:
 
 
 def fold_hypergradient(
-    fold: Fold, problem: Any, solution: Solution, tol: float, warm: _Packed | None = None
+    fold: Fold, problem: Problem, solution: Solution, tol: float, warm: _Packed | None = None
 ) -> tuple[float, Vector, Vector]:
     """Validation error of a fold at a solution, its gradient with respect to θ, and the adjoint on the support."""
-    support = problem.penalty.generalized_support(solution.w)
-    value, criterion_gradient = fold.validation.error(support, solution.w[support])
     guess = None
     if warm is not None:
         guess = np.zeros(problem.n_features)
         guess[warm.support] = warm.v
-    gradient, v = implicit(problem, solution.w, criterion_gradient, tol=tol, guess=guess)
+    value, gradient, v = implicit(problem, solution, fold.validation.error, tol=tol, guess=guess)
     return value, gradient, v[solution.support]
 
 
