@@ -196,16 +196,20 @@ class Solution:
 class Model:
     """What makes inner problems out of data: everything but the data.
 
-    ``penalty(n_features, total_weight)`` is in the units of the (standardised) columns.
+    ``penalty(n_features, total_weight)`` is in the units of the (standardised) columns. ``row_factors(y,
+    sample_weight)`` weigh training rows, and these only, beside their sample weights.
     """
 
     penalty: Callable[[int, float], Separable]
     fit_intercept: bool = True
     standardize: bool = False
     datafit: Datafit = field(default_factory=Quadratic)
+    row_factors: Callable[[Vector, Vector], Vector] | None = None
 
     def problems(self, storage: Storage, y: Vector, sample_weights: list[Vector]) -> list[Problem]:
         """One problem per weighting of the same rows."""
+        if self.row_factors is not None:
+            sample_weights = [weight * self.row_factors(y, weight) for weight in sample_weights]
         designs = Design.create_many(storage, sample_weights, center=self.fit_intercept, standardize=self.standardize)
         return [self.problem(design, y) for design in designs]
 

@@ -14,6 +14,7 @@ class Logistic:
     """``f(y, z) = log(1 + exp(−y z))`` with labels ``y = ±1``."""
 
     quadratic = False
+    labels = True
     metric = "log-loss"
     metric_factor = 1.0
     largest_curvature = 0.25

@@ -19,6 +19,7 @@ from lambdahat.problem import Problem
 # Rows whose curvature is below this share of the mean count with it in the model: they are saturated.
 _FLOOR = 1e-5
 _SUFFICIENT = 1e-4  # of the decrease that the model promises
+_ROUNDING = 1e-14
 _HALVINGS = 40
 _NEWTON_STEPS = 50
 
@@ -167,7 +168,7 @@ class ProxNewton:
             w_t = new if t == 1.0 else old + t * shift
             z = self.z + t * image
             loss = self._loss(z)
-            if loss - before + on.value(w_t) - g <= _SUFFICIENT * t * min(promised, 0.0) + 1e-15 * abs(before):
+            if loss - before + on.value(w_t) - g <= _SUFFICIENT * t * min(promised, 0.0) + _ROUNDING * before:
                 w[columns], self.z, self.loss = w_t, z, loss
                 return t
             t *= 0.5
@@ -200,7 +201,7 @@ class ProxNewton:
             if abs(slope) <= 1e-15:
                 return
             shift = -slope / float(s @ datafit.curvature(y, self.z))
-            while (loss := self._loss(self.z + shift)) > self.loss + 1e-15 * abs(self.loss):
+            while (loss := self._loss(self.z + shift)) > self.loss + _ROUNDING * self.loss and abs(shift) > 1e-3:
                 shift *= 0.5
             self.z, self.loss = self.z + shift, loss
             if abs(shift) <= 1e-9:  # the next one is its square
