@@ -57,6 +57,17 @@ def _read(estimator: BaseEstimator, X: Any, columns: list[str] | None, *, reset:
     return X, check_finite(X, columns=columns)
 
 
+def _remark(problem: Problem, solution: Solution) -> str:
+    """What else there is to say of a solution, if anything."""
+    if not solution.w.any():
+        return _why_zero(problem)
+    if problem.datafit.labels and np.any(problem.penalty.l1 + problem.penalty.l2 == 0.0):
+        z = problem.prediction(solution.support, solution.w[solution.support], problem.offset(solution))
+        if np.all((problem.y * z)[problem.design.rows] > 0.0):
+            return "the classes are separated: without a penalty coefficients grow for ever, penalise every feature"
+    return ""
+
+
 def _why_zero(problem: Problem) -> str:
     if np.ptp(problem.y[problem.design.rows]) == 0.0:
         return "y is constant: there is nothing to fit, pass a target that varies"
@@ -187,7 +198,7 @@ class LinearModel(BaseEstimator):
         self.intercept_ = solution.intercept
         self.dual_gap_ = solution.gap
         self.n_iter_ = max(1, solution.n_iter)
-        self.status_ = solution.message if solution.w.any() else f"{solution.message}; {_why_zero(problem)}"
+        self.status_ = "; ".join(filter(None, (solution.message, _remark(problem, solution))))
         if not solution.converged:
             warn_unconverged(type(self).__name__, solution, stacklevel=3)
         return self
