@@ -17,7 +17,7 @@ from lambdahat.linear import Vector
 from lambdahat.problem import Problem
 
 # Rows whose curvature is below this share of the mean count with it in the model: they are saturated.
-_FLOOR = 1e-5
+_FLOOR = 1e-8
 _SUFFICIENT = 1e-4  # of the decrease that the model promises
 _ROUNDING = 1e-14
 _HALVINGS = 40
@@ -188,7 +188,7 @@ class ProxNewton:
             h = problem.design.gradient_columns(free, self.q)
             if np.all(np.abs(h) <= _rounding(problem, free)):
                 return
-            local = problem.local(self.z, free, slopes=self.slopes, floor=_FLOOR)
+            local = problem.local(self.z, free, slopes=self.slopes)
             shift = local.solve_support(free, local.scale * h, atol=1e-3 * local.scale * float(np.abs(h).max()))
             shift *= _room(problem, self.w[free], shift)
             if self._move(free, shift, h, local) == 0.0:
