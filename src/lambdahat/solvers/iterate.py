@@ -29,6 +29,7 @@ class Iterate(Protocol):
 
     w: Vector
     q: Vector
+    is_model: bool  # the loss is its own model, so that Gram matrices are worth keeping from round to round
 
     @property
     def offset(self) -> float: ...
@@ -63,6 +64,7 @@ class LeastSquares:
 
     offset = 0.0
     scale = 1.0
+    is_model = True
 
     def __init__(self, problem: Problem, w: Vector) -> None:
         self.problem, self.w = problem, w
@@ -104,6 +106,8 @@ class LeastSquares:
 
 class ProxNewton:
     """Another loss: a model around the present predictions ``z``, and a step that makes the objective fall."""
+
+    is_model = False
 
     def __init__(self, problem: Problem, w: Vector, offset: float | None) -> None:
         self.problem, self.w = problem, w

@@ -44,7 +44,7 @@ def solve_columns(
             return conclude(problem, w, gap / unit, iteration, tol, max_iter, workspace, h, iterate.offset)
         if iteration == max_iter or (progress.stalled(gap) and not descent.sharpen()):
             break
-        kept = columns if isinstance(form, GramForm) else np.flatnonzero(w).astype(np.int32)
+        kept = columns if iterate.is_model and isinstance(form, GramForm) else np.flatnonzero(w).astype(np.int32)
         room = max(least, int(np.count_nonzero(w)))
         columns = _working_set(penalty.subdiff_distance(w, -h), kept, room)
         form = iterate.form(columns, h, form)
