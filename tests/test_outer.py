@@ -21,7 +21,7 @@ class Function:
     points: list = field(default_factory=list)
     tols: list = field(default_factory=list)
 
-    def __call__(self, x, tol):
+    def __call__(self, x, tol, gradient=True):
         if len(self.points) == self.budget:
             raise Stop("no more")
         self.tols.append(tol)
