@@ -8,7 +8,7 @@ import numpy as np
 
 from lambdahat._validation import check_count, check_real
 from lambdahat.outer.base import Objective, Region
-from lambdahat.outer.descent import Recorded, begin, check_inner_tol, slope_inside, widest
+from lambdahat.outer.descent import Recorded, begin, check_inner_tol, ended_small, slope_inside, widest
 
 _TINY = 1e-8
 
@@ -54,6 +54,7 @@ class Adam:
         unit = region.unit(point.x)
         size = min(float(self.step_size), widest(region, unit))
         mean, square, age, waited, reference = np.zeros(unit.size), np.zeros(unit.size), 0, 0, point.value
+        overshot = False
         for _ in range(self.max_iter):
             slope = slope_inside(point, region, unit)
             steepest = float(np.max(np.abs(slope)))
@@ -65,7 +66,8 @@ class Adam:
                 mean, square, age, waited, reference = 0.0 * mean, 0.0 * square, 0, 0, point.value
                 slope = slope_inside(point, region, unit)
                 if size * float(np.sum(np.abs(slope))) <= tol * abs(point.value):
-                    return recorded.ending(f"{remark}converged: steps promise no improvement above {tol:.0e}", region)
+                    how = ended_small(point, slope, tol, shortened=overshot)
+                    return recorded.ending(remark + how, region)
             age += 1
             mean = self.decay * mean + (1.0 - self.decay) * slope
             square = self.decay_squares * square + (1.0 - self.decay_squares) * slope**2
@@ -73,5 +75,6 @@ class Adam:
             pace = np.sqrt(square / (1.0 - self.decay_squares**age)) + _TINY * (abs(reference) or 1.0)
             point = recorded(region.clip(point.x - size * unit * corrected / pace))
             improved = point.value < reference - tol * abs(reference)
+            overshot |= point.value > reference
             waited, reference = (0, point.value) if improved else (waited + 1, reference)
         return recorded.ending(f"{remark}stopped after {self.max_iter} iterations", region)

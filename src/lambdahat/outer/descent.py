@@ -11,6 +11,7 @@ from lambdahat.outer.base import Objective, Point, Region
 _WEAKER = 3.0  # factor between penalties, on the way to one that lets a feature in
 _LOOK_FOR_FINITE = 8
 _TIGHT = 1e-4
+_WORTH_A_TRY = 0.1  # a step of ten per cent
 
 
 class Recorded:
@@ -91,6 +92,13 @@ def step_down(point: Point, region: Region, unit: Vector, slope: Vector, step: f
     """The point ``step`` times the slope further down, inside the box, and the decrease that the slope promises."""
     x = region.clip(point.x - step * slope * unit)
     return x, float(slope @ ((point.x - x) / unit))
+
+
+def ended_small(point: Point, slope: Vector, tol: float, *, shortened: bool) -> str:
+    """The words for steps that promise nothing: at a minimum, or because they were too short from the beginning."""
+    if not shortened and _WORTH_A_TRY * float(np.sum(np.abs(slope))) > tol * abs(point.value):
+        return f"stopped: steps this short promise no improvement above {tol:.0e}, pass a greater step_size"
+    return f"converged: a step promises no improvement above {tol:.0e}"
 
 
 def widest(region: Region, unit: Vector) -> float:

@@ -8,7 +8,7 @@ import numpy as np
 
 from lambdahat._validation import check_count, check_real
 from lambdahat.outer.base import Objective, Region
-from lambdahat.outer.descent import Recorded, begin, check_inner_tol, slope_inside, step_down, widest
+from lambdahat.outer.descent import Recorded, begin, check_inner_tol, ended_small, slope_inside, step_down, widest
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class GradientDescent:
     def minimize(self, objective: Objective, region: Region, *, tol: float) -> str:
         recorded = Recorded(objective, self.inner_tol)
         point, remark = begin(recorded, region)
-        unit, size = region.unit(point.x), float(self.step_size)
+        unit, size, shortened = region.unit(point.x), float(self.step_size), False
         for _ in range(self.max_iter):
             slope = slope_inside(point, region, unit)
             steepest = float(np.max(np.abs(slope)))
@@ -50,10 +50,11 @@ class GradientDescent:
             size = min(size, widest(region, unit) * per_step / steepest)
             x, promised = step_down(point, region, unit, slope, size / per_step)
             if promised <= tol * abs(point.value):
-                return recorded.ending(f"{remark}converged: a step promises no improvement above {tol:.0e}", region)
+                how = ended_small(point, slope, tol, shortened=shortened)
+                return recorded.ending(remark + how, region)
             following = recorded(x)
             if following.value < point.value:
                 point = following
             else:
-                size *= 0.5
+                size, shortened = 0.5 * size, True
         return recorded.ending(f"{remark}stopped after {self.max_iter} iterations", region)

@@ -8,7 +8,7 @@ import numpy as np
 
 from lambdahat._validation import check_count, check_name, check_real
 from lambdahat.outer.base import Objective, Region
-from lambdahat.outer.descent import Recorded, begin, slope_inside, step_down, widest
+from lambdahat.outer.descent import Recorded, begin, ended_small, slope_inside, step_down, widest
 
 _DECREASE = {
     "quadratic": lambda k: 1.0 / k**2,
@@ -59,12 +59,17 @@ class HOAG:
         for k in range(1, self.max_iter + 1):
             slope = slope_inside(point, region, unit)
             steepest = float(np.max(np.abs(slope)))
+            if steepest == 0.0 and self._gap(error) > tol:  # perhaps an inexact one only
+                error = self.first_tol * shrunk * _DECREASE[self.decrease](k + 1)
+                point = recorded(point.x, self._gap(error))
+                continue
             if steepest == 0.0:
                 return recorded.ending(f"{remark}converged: the gradient inside the bounds is zero", region)
             lipschitz = max(lipschitz or steepest / self.step_size, steepest / widest(region, unit))
             x, promised = step_down(point, region, unit, slope, 1.0 / lipschitz)
             if promised <= tol * abs(point.value) and self._gap(error) <= tol:
-                return recorded.ending(f"{remark}converged: a step promises no improvement above {tol:.0e}", region)
+                how = ended_small(point, slope, tol, shortened=shrunk < 1.0)
+                return recorded.ending(remark + how, region)
             slack = _SLACK * error * abs(point.value)
             error = self.first_tol * shrunk * _DECREASE[self.decrease](k + 1)
             following = recorded(x, self._gap(error))

@@ -13,9 +13,10 @@ from lambdahat.outer.descent import Recorded, begin
 from lambdahat.outer.scalar import Scalar, Scan
 
 # L-BFGS knows no curvature at first and steps by the gradient as it is: it is scaled to move a hyperparameter by a
-# factor of about two, but where it is flat not further than the gradient is worth.
+# factor of about two, but where it is flat not further than the gradient is worth, unless it begins at a point that
+# somebody has chosen, from where the way may be long.
 _FIRST_STEP = 0.5
-_FLAT = 1e-3
+_FLAT, _FLAT_AT_START = 1e-3, 1e-6
 _WALL = 10.0  # the value given to scipy where the criterion is not finite, in units of the best one
 
 
@@ -41,9 +42,10 @@ class LBFGS:
         recorded, remark = Recorded(objective), ""
         if region.start is None:
             self._look(recorded, region.lines, tol)
-            start = _best(recorded)
+            start, flat = _best(recorded), _FLAT
         else:
             start, remark = begin(recorded, region, objective.coarse_tol)
+            flat = _FLAT_AT_START
         if not np.isfinite(start.value):
             return recorded.ending(f"{remark}stopped", region)
         size, unit = abs(start.value) or 1.0, region.unit(start.x)
@@ -58,7 +60,7 @@ class LBFGS:
         while True:
             before = _best(recorded).value
             steepest = float(np.max(np.abs(start.gradient * unit))) / size
-            scale = _FIRST_STEP / max(steepest, _FLAT) / size
+            scale = _FIRST_STEP / max(steepest, flat) / size
             result = minimize(
                 value_and_gradient,
                 region.clip(start.x) / unit,
@@ -67,7 +69,7 @@ class LBFGS:
                 bounds=Bounds(region.lower / unit, region.upper / unit),
                 options={"maxiter": self.max_iter, "ftol": tol, "gtol": 0.1 * tol * size * scale, "maxls": 10},
             )
-            start = _best(recorded)
+            start, flat = _best(recorded), _FLAT
             if result.success or before - start.value <= tol * size:
                 break
         return recorded.ending(remark + _ending(result, tol), region)

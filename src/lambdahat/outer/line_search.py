@@ -49,7 +49,10 @@ class LineSearch:
             if steepest == 0.0:
                 return recorded.ending(f"{remark}converged: the gradient inside the bounds is zero", region)
             longest = widest(region, unit) / steepest
-            step = min(self.step_size / steepest if iteration == 0 else _GROWTH * step, longest)
+            step = _GROWTH * step
+            if iteration == 0:  # a try that promises nothing teaches nothing
+                step = max(self.step_size / steepest, 2.0 * tol * abs(point.value) / float(slope @ slope))
+            step = min(step, longest)
             while True:
                 x, promised = step_down(point, region, unit, slope, step)
                 if promised <= tol * abs(point.value):
