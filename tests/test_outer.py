@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from functions import Function, bowl, line, plane, ripples, well
-from lambdahat.outer import LBFGS, Region, Scalar
+from lambdahat.outer import LBFGS, Region, Scalar, Stop
 
 
 @pytest.mark.parametrize("cheap", [True, False])

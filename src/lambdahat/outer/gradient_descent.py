@@ -40,7 +40,8 @@ class GradientDescent:
     def minimize(self, objective: Objective, region: Region, *, tol: float) -> str:
         recorded = Recorded(objective, self.inner_tol)
         point, remark = begin(recorded, region)
-        unit, size, shortened = region.unit(point.x), float(self.step_size), False
+        unit = region.unit(point.x) if self.normalised else np.ones(point.x.size)
+        size, shortened = float(self.step_size), False
         for _ in range(self.max_iter):
             slope = slope_inside(point, region, unit)
             steepest = float(np.max(np.abs(slope)))
