@@ -279,7 +279,7 @@ def test_interrupted(estimator, after):
 def test_interrupted_before_anything_is_known(monkeypatch):
     from lambdahat.search import CriterionObjective
 
-    def interrupt(self, x, tol):
+    def interrupt(self, x, tol, gradient=True):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(CriterionObjective, "__call__", interrupt)

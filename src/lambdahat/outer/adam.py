@@ -17,8 +17,8 @@ _TINY = 1e-8
 class Adam:
     """Steps by moving averages of the gradient and of its square, so that each hyperparameter has a pace of its own.
 
-    Steps are not checked against the criterion. Where nothing better has been found in ``patience`` of them, or the
-    criterion is not finite, Adam starts anew from the best point with a quarter of the step.
+    Steps are not checked against the criterion. Where nothing better has been found in ``patience`` of them, Adam
+    starts anew from the best point with a quarter of the step; with half of it, where the criterion is not finite.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ class Adam:
 
     def minimize(self, objective: Objective, region: Region, *, tol: float) -> str:
         recorded = Recorded(objective, self.inner_tol)
-        point, remark = begin(recorded, region)
+        point = begin(recorded, region)
         unit = region.unit(point.x)
         size = min(float(self.step_size), widest(region, unit))
         mean, square, age, waited, reference = np.zeros(unit.size), np.zeros(unit.size), 0, 0, point.value
@@ -59,15 +59,14 @@ class Adam:
             slope = slope_inside(point, region, unit)
             steepest = float(np.max(np.abs(slope)))
             if steepest == 0.0 and point is recorded.best:
-                return recorded.ending(f"{remark}converged: the gradient inside the bounds is zero", region)
+                return recorded.ending("converged: the gradient inside the bounds is zero", region)
             if waited == self.patience or not np.isfinite(point.value):
                 assert recorded.best is not None
-                point, size = recorded.best, 0.25 * size
+                point, size = recorded.best, (0.5 if waited < self.patience else 0.25) * size
                 mean, square, age, waited, reference = 0.0 * mean, 0.0 * square, 0, 0, point.value
                 slope = slope_inside(point, region, unit)
                 if size * float(np.sum(np.abs(slope))) <= tol * abs(point.value):
-                    how = ended_small(point, slope, tol, shortened=overshot)
-                    return recorded.ending(remark + how, region)
+                    return recorded.ending(ended_small(point, slope, tol, shortened=overshot), region)
             age += 1
             mean = self.decay * mean + (1.0 - self.decay) * slope
             square = self.decay_squares * square + (1.0 - self.decay_squares) * slope**2
@@ -77,4 +76,4 @@ class Adam:
             improved = point.value < reference - tol * abs(reference)
             overshot |= point.value > reference
             waited, reference = (0, point.value) if improved else (waited + 1, reference)
-        return recorded.ending(f"{remark}stopped after {self.max_iter} iterations", region)
+        return recorded.ending(f"stopped after {self.max_iter} iterations", region)

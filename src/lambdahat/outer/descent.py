@@ -6,7 +6,9 @@ import numpy as np
 
 from lambdahat._validation import check_real
 from lambdahat.linear import Vector
-from lambdahat.outer.base import Objective, Point, Region
+from lambdahat.outer.base import Objective, Point, Region, Stop
+
+NO_SLOPE = "the gradient is zero at the start (as above λ_max), moved to weaker penalties; "
 
 _WEAKER = 3.0  # factor between penalties, on the way to one that lets a feature in
 _LOOK_FOR_FINITE = 8
@@ -24,6 +26,7 @@ class Recorded:
     def __init__(self, objective: Objective, inner_tol: float | None = None) -> None:
         self.objective, self.inner_tol = objective, inner_tol
         self.best: Point | None = None
+        self.remark = ""  # on what happened on the way, for the sentence at the end
 
     @property
     def cheap(self) -> bool:
@@ -36,7 +39,10 @@ class Recorded:
     def __call__(self, x: Vector, tol: float | None = None, gradient: bool = True) -> Point:
         if tol is None:
             tol = min(self.coarse_tol, _TIGHT) if self.inner_tol is None else self.inner_tol
-        seen = self.objective(x, tol, gradient)
+        try:
+            seen = self.objective(x, tol, gradient)
+        except Stop as stop:
+            raise Stop(f"{self.remark}{stop}") from stop
         finite = bool(np.isfinite(seen.value))
         slope = np.where(finite & np.isfinite(seen.gradient), seen.gradient, 0.0)
         point = Point(seen.x, seen.value if finite else np.inf, slope)
@@ -48,7 +54,7 @@ class Recorded:
         """A sentence on how a search ended, and where."""
         if self.best is None or not np.isfinite(self.best.value):
             return "the criterion is not finite at any point visited"
-        return f"{how}; {where(self.best.x, region)}"
+        return f"{self.remark}{how}; {where(self.best.x, region)}"
 
 
 def where(x: Vector, region: Region) -> str:
@@ -58,26 +64,29 @@ def where(x: Vector, region: Region) -> str:
     return "all hyperparameters lie inside their bounds"
 
 
-def begin(recorded: Recorded, region: Region, tol: float | None = None) -> tuple[Point, str]:
-    """A point from which there is a way down, and a remark where it had to be looked for.
+def begin(recorded: Recorded, region: Region, tol: float | None = None) -> Point:
+    """A point from which there is a way down; a remark is left where it had to be looked for.
 
     Above λ_max no coefficient moves with the hyperparameters: then the penalty is weakened until one does.
     """
-    point, remark = recorded(region.first_guess(), tol), ""
+    point = recorded(region.first_guess(), tol)
     if not np.isfinite(point.value):
+        recorded.remark = "the criterion is not finite at the start, moved to where it is; "
         line = region.lines[0]
         for t in np.linspace(line.t_high, line.t_low, _LOOK_FOR_FINITE):
             point = recorded(line.at(float(t)), tol)
             if np.isfinite(point.value) and point.gradient.any():
                 break
-        remark = "the criterion is not finite at the start, moved to where it is; "
     while np.isfinite(point.value) and not point.gradient.any():
-        remark = "the gradient is zero at the start (as above λ_max), moved to weaker penalties; "
+        recorded.remark = NO_SLOPE
         x = region.weaker(point.x, _WEAKER)
         if np.array_equal(x, point.x):
-            return point, "the gradient is zero from the start to the weakest penalty, there is no slope to follow; "
+            recorded.remark = (
+                "the gradient is zero from the start to the weakest penalty, there is no slope to follow; "
+            )
+            break
         point = recorded(x, tol)
-    return point, remark
+    return point
 
 
 def slope_inside(point: Point, region: Region, unit: Vector) -> Vector:

@@ -39,23 +39,22 @@ class GradientDescent:
 
     def minimize(self, objective: Objective, region: Region, *, tol: float) -> str:
         recorded = Recorded(objective, self.inner_tol)
-        point, remark = begin(recorded, region)
+        point = begin(recorded, region)
         unit = region.unit(point.x) if self.normalised else np.ones(point.x.size)
         size, shortened = float(self.step_size), False
         for _ in range(self.max_iter):
             slope = slope_inside(point, region, unit)
             steepest = float(np.max(np.abs(slope)))
             if steepest == 0.0:
-                return recorded.ending(f"{remark}converged: the gradient inside the bounds is zero", region)
+                return recorded.ending("converged: the gradient inside the bounds is zero", region)
             per_step = steepest if self.normalised else 1.0
             size = min(size, widest(region, unit) * per_step / steepest)
             x, promised = step_down(point, region, unit, slope, size / per_step)
             if promised <= tol * abs(point.value):
-                how = ended_small(point, slope, tol, shortened=shortened)
-                return recorded.ending(remark + how, region)
+                return recorded.ending(ended_small(point, slope, tol, shortened=shortened), region)
             following = recorded(x)
             if following.value < point.value:
                 point = following
             else:
                 size, shortened = 0.5 * size, True
-        return recorded.ending(f"{remark}stopped after {self.max_iter} iterations", region)
+        return recorded.ending(f"stopped after {self.max_iter} iterations", region)

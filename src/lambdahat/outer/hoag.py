@@ -54,7 +54,7 @@ class HOAG:
     def minimize(self, objective: Objective, region: Region, *, tol: float) -> str:
         recorded = Recorded(objective)
         error, shrunk = float(self.first_tol), 1.0
-        point, remark = begin(recorded, region, self._gap(error))
+        point = begin(recorded, region, self._gap(error))
         unit, lipschitz = region.unit(point.x), 0.0
         for k in range(1, self.max_iter + 1):
             slope = slope_inside(point, region, unit)
@@ -64,12 +64,11 @@ class HOAG:
                 point = recorded(point.x, self._gap(error))
                 continue
             if steepest == 0.0:
-                return recorded.ending(f"{remark}converged: the gradient inside the bounds is zero", region)
+                return recorded.ending("converged: the gradient inside the bounds is zero", region)
             lipschitz = max(lipschitz or steepest / self.step_size, steepest / widest(region, unit))
             x, promised = step_down(point, region, unit, slope, 1.0 / lipschitz)
             if promised <= tol * abs(point.value) and self._gap(error) <= tol:
-                how = ended_small(point, slope, tol, shortened=shrunk < 1.0)
-                return recorded.ending(remark + how, region)
+                return recorded.ending(ended_small(point, slope, tol, shortened=shrunk < 1.0), region)
             slack = _SLACK * error * abs(point.value)
             error = self.first_tol * shrunk * _DECREASE[self.decrease](k + 1)
             following = recorded(x, self._gap(error))
@@ -79,7 +78,7 @@ class HOAG:
             if following.value <= point.value - 0.5 * promised:
                 lipschitz *= 0.95
             point = following
-        return recorded.ending(f"{remark}stopped after {self.max_iter} iterations", region)
+        return recorded.ending(f"stopped after {self.max_iter} iterations", region)
 
     def _gap(self, error: float) -> float:
         return max(error**2, _TIGHTEST)

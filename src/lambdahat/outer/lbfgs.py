@@ -39,15 +39,15 @@ class LBFGS:
     few_lines: int = 4
 
     def minimize(self, objective: Objective, region: Region, *, tol: float) -> str:
-        recorded, remark = Recorded(objective), ""
+        recorded = Recorded(objective)
         if region.start is None:
             self._look(recorded, region.lines, tol)
             start, flat = _best(recorded), _FLAT
         else:
-            start, remark = begin(recorded, region, objective.coarse_tol)
+            start = begin(recorded, region, objective.coarse_tol)
             flat = _FLAT_AT_START
         if not np.isfinite(start.value):
-            return recorded.ending(f"{remark}stopped", region)
+            return recorded.ending("stopped", region)
         size, unit = abs(start.value) or 1.0, region.unit(start.x)
         wall = max(start.value, 0.0) + _WALL * size
 
@@ -72,7 +72,7 @@ class LBFGS:
             start, flat = _best(recorded), _FLAT
             if result.success or before - start.value <= tol * size:
                 break
-        return recorded.ending(remark + _ending(result, tol), region)
+        return recorded.ending(_ending(result, tol), region)
 
     def _look(self, recorded: Recorded, lines: tuple[Line, ...], tol: float) -> None:
         """Along every line coarsely, along the best of them to the end: no result is worse than that line's."""

@@ -41,13 +41,13 @@ class LineSearch:
 
     def minimize(self, objective: Objective, region: Region, *, tol: float) -> str:
         recorded = Recorded(objective, self.inner_tol)
-        point, remark = begin(recorded, region)
+        point = begin(recorded, region)
         unit, step = region.unit(point.x), np.inf
         for iteration in range(self.max_iter):
             slope = slope_inside(point, region, unit)
             steepest = float(np.max(np.abs(slope)))
             if steepest == 0.0:
-                return recorded.ending(f"{remark}converged: the gradient inside the bounds is zero", region)
+                return recorded.ending("converged: the gradient inside the bounds is zero", region)
             longest = widest(region, unit) / steepest
             step = _GROWTH * step
             if iteration == 0:  # a try that promises nothing teaches nothing
@@ -56,11 +56,11 @@ class LineSearch:
             while True:
                 x, promised = step_down(point, region, unit, slope, step)
                 if promised <= tol * abs(point.value):
-                    return recorded.ending(f"{remark}converged: no step improves by more than {tol:.0e}", region)
+                    return recorded.ending(f"converged: no step improves by more than {tol:.0e}", region)
                 following = recorded(x)
                 missing = following.value - point.value + promised  # by as much it falls short of the promise
                 if missing <= (1.0 - _SUFFICIENT) * promised:
                     break
                 step *= float(np.clip(0.5 * promised / missing, 0.1, 0.5))
             point = following
-        return recorded.ending(f"{remark}stopped after {self.max_iter} steps", region)
+        return recorded.ending(f"stopped after {self.max_iter} steps", region)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lambdahat.outer.base import Line, Objective, Region
+from lambdahat.outer.descent import NO_SLOPE, Recorded
 
 _WIDE = 4.0  # a factor of about 50
 _NEAR, _NARROW = 0.5, 0.2
@@ -45,13 +46,13 @@ class Scalar:
     thorough: bool = True
 
     def minimize(self, objective: Objective, region: Region, *, tol: float) -> str:
-        line = region.lines[0]
-        scan = Scan(objective, line)
+        line, recorded = region.lines[0], Recorded(objective)
+        scan = Scan(recorded, line)
         if region.start is None:
             self.look(scan, line)
-            return self.refine(scan, tol)
-        remark = self.descend(scan, line, line.nearest(region.start))
-        return remark + self.refine(scan, tol)
+        else:
+            self.descend(scan, line, line.nearest(region.start))
+        return recorded.remark + self.refine(scan, tol)
 
     def look(self, scan: Scan, line: Line) -> None:
         """Evaluate from the simple end towards the complex one, until nothing better is to be expected."""
@@ -78,21 +79,20 @@ class Scalar:
             return float(np.clip(1.1 * g1 * (t0 - t1) / (g0 - g1), 0.25 * step, step))
         return step
 
-    def descend(self, scan: Scan, line: Line, t: float) -> str:
-        """From a given point, step downhill with growing steps until the derivative changes sign; returns a remark."""
-        remark, slope = "", scan.evaluate(t, scan.objective.coarse_tol)
+    def descend(self, scan: Scan, line: Line, t: float) -> None:
+        """From a given point, step downhill with growing steps until the derivative changes sign."""
+        slope = scan.evaluate(t, scan.objective.coarse_tol)
         while slope == 0.0 and t > line.t_low:  # nothing is selected there: go where something is
-            remark = "the gradient is zero at the start (as above λ_max), moved to weaker penalties; "
+            scan.objective.remark = NO_SLOPE
             t = max(t - float(np.log(self.ratio)), line.t_low)
             slope = scan.evaluate(t, scan.objective.coarse_tol)
         step = -np.sign(slope) * np.log(self.ratio) / 2.0
         while slope * step < 0.0:
             following = float(np.clip(t + step, line.t_low, line.t_high))
             if following == t:
-                break
+                return
             t, step = following, 2.0 * step
             slope = scan.evaluate(t, scan.objective.coarse_tol)
-        return remark
 
     def refine(self, scan: Scan, tol: float) -> str:
         """Evaluate where the model promises most, until it promises nothing that counts."""
@@ -110,7 +110,7 @@ class Scalar:
 class Scan:
     """The points visited along a line, sorted by ``t``."""
 
-    def __init__(self, objective: Objective, line: Line) -> None:
+    def __init__(self, objective: Recorded, line: Line) -> None:
         self.objective, self.line = objective, line
         self.t: list[float] = []
         self.value: list[float] = []
@@ -119,11 +119,9 @@ class Scan:
     def evaluate(self, t: float, tol: float) -> float:
         point = self.objective(self.line.at(t), tol)
         slope = self.line.slope(t, point.gradient)
-        finite = bool(np.isfinite(point.value) and np.isfinite(slope))
-        value, slope = (point.value, slope) if finite else (np.inf, 0.0)  # no model goes through such a point
         k = int(np.searchsorted(self.t, t))
         self.t.insert(k, t)
-        self.value.insert(k, value)
+        self.value.insert(k, point.value)
         self.slope.insert(k, slope)
         return slope
 

@@ -225,7 +225,7 @@ class CriterionObjective:
         seen = self.visited[index]
         values = self.space.values(seen.x)
         slope = self.space.slope(values)
-        gradient = np.divide(seen.point.gradient, slope, out=np.zeros_like(slope), where=slope > 0.0)
+        gradient = np.divide(seen.point.gradient, slope, out=0.0 * seen.point.gradient, where=slope != 0.0)
         return Evaluation(
             index, self.space.to_params(values), seen.point.value, gradient, seen.support_size, seen.tol, seen.seconds
         )
