@@ -21,6 +21,7 @@ _FLOOR = 1e-8
 _SUFFICIENT = 1e-4  # of the decrease that the model promises
 _ROUNDING = 1e-14
 _HALVINGS = 40
+_REACH = 8.0
 _NEWTON_STEPS = 50
 
 
@@ -159,24 +160,28 @@ class ProxNewton:
         self._move(columns, form.w[moved] - self.w[columns], h, self._local)
         self._settle()
 
-    def _move(self, columns: Columns, shift: Vector, h: Vector, local: Problem) -> float:
-        """Step along ``shift``, by halves until the objective falls enough; returns the share of it that was taken."""
-        penalty, before = self.problem.penalty, self.loss
-        image = local.design.product(columns, shift)
-        w, old, new = self.w, self.w[columns], self.w[columns] + shift
-        on = penalty.restricted(columns)
-        g = on.value(old)
-        promised = on.value(new) - g - float(h @ shift)
-        t = 1.0
-        for _ in range(_HALVINGS):
-            w_t = new if t == 1.0 else old + t * shift
-            z = self.z + t * image
+    def _move(self, columns: Columns, shift: Vector, h: Vector, local: Problem) -> bool:
+        """Step along ``shift``, shortened until the objective falls enough; False where it falls nowhere.
+
+        Coefficients of rare columns may go far too far, where the few rows concerned are sure of their class: first of
+        all, then, no coefficient may move a prediction by more than a few units. After that the whole step is halved.
+        """
+        w, on = self.w, self.problem.penalty.restricted(columns)
+        old, g, t = w[columns], on.value(w[columns]), 1.0
+        for attempt in range(_HALVINGS):
+            if attempt == 1:
+                reach = _REACH / np.maximum(self.problem.design.storage.largest[columns], 1e-300)
+                shift = np.clip(shift, -reach, reach)
+            if attempt < 2:
+                image = local.design.product(columns, shift)
+                promised = min(on.value(old + shift) - g - float(h @ shift), 0.0)
+            new, z = old + t * shift, self.z + t * image
             loss = self._loss(z)
-            if loss - before + on.value(w_t) - g <= _SUFFICIENT * t * min(promised, 0.0) + _ROUNDING * before:
-                w[columns], self.z, self.loss = w_t, z, loss
-                return t
-            t *= 0.5
-        return 0.0
+            if loss - self.loss + on.value(new) - g <= _SUFFICIENT * t * promised + _ROUNDING * self.loss:
+                w[columns], self.z, self.loss = new, z, loss
+                return True
+            t = 1.0 if attempt == 0 else 0.5 * t
+        return False
 
     def _settle(self) -> None:
         """Fit the offset and the unpenalised columns exactly, by Newton's method."""
@@ -195,7 +200,7 @@ class ProxNewton:
             local = problem.local(self.z, free, slopes=self.slopes)
             shift = local.solve_support(free, local.scale * h, atol=1e-3 * local.scale * float(np.abs(h).max()))
             shift *= _room(problem, self.w[free], shift)
-            if self._move(free, shift, h, local) == 0.0:
+            if not self._move(free, shift, h, local):
                 return
 
     def _settle_offset(self) -> None:
