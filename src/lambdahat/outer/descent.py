@@ -26,6 +26,7 @@ class Recorded:
     def __init__(self, objective: Objective, inner_tol: float | None = None) -> None:
         self.objective, self.inner_tol = objective, inner_tol
         self.best: Point | None = None
+        self.sloped: Point | None = None  # the best one with a slope to follow
         self.remark = ""  # on what happened on the way, for the sentence at the end
 
     @property
@@ -48,6 +49,8 @@ class Recorded:
         point = Point(seen.x, seen.value if finite else np.inf, slope)
         if self.best is None or point.value < self.best.value:
             self.best = point
+        if point.gradient.any() and (self.sloped is None or point.value < self.sloped.value):
+            self.sloped = point
         return point
 
     def ending(self, how: str, region: Region) -> str:

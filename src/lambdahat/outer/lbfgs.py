@@ -43,6 +43,8 @@ class LBFGS:
         if region.start is None:
             self._look(recorded, region.lines, tol)
             start, flat = _best(recorded), _FLAT
+            if not start.gradient.any() and recorded.sloped is not None:  # no coefficient is the best of a line only
+                start = recorded.sloped
         else:
             start = begin(recorded, region, objective.coarse_tol)
             flat = _FLAT_AT_START
