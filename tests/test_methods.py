@@ -291,7 +291,7 @@ def test_descents_turn_back_from_where_the_criterion_is_not_finite(method, bad):
     function = cliff(bad)
     message = method.minimize(function, starting(line(), -0.1), tol=1e-8)
     finite = [point.value for point in function.points if np.isfinite(point.value)]
-    assert min(finite) <= 2.0 + (0.1 if method in SAMPLERS.values() else 1e-5)
+    assert min(finite) <= 2.0 + (0.5 if method in SAMPLERS.values() else 1e-5)
     assert "not finite" not in message
 
 
