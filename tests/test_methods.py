@@ -41,7 +41,7 @@ SAMPLERS = {
     "grid": Grid(64),
     "random": RandomSearch(64, random_state=0),
     "tpe": Bayesian("tpe", n_points=64, random_state=0),
-    "gp": Bayesian("gp", n_points=16, random_state=0),
+    "gp": Bayesian("gp", n_points=12, random_state=0),
 }
 ON_A_LINE = {**DESCENTS, **SAMPLERS, "scalar": Scalar()}
 IN_A_PLANE = {**DESCENTS, **SAMPLERS}
@@ -231,8 +231,8 @@ def test_bayesian_search_is_silent_and_leaves_optuna_as_it_was(name, caplog, cap
 @needs_torch
 def test_a_gaussian_process_needs_fewer_points_than_chance():
     model, chance = well(-3.3, 1.0), well(-3.3, 1.0)
-    Bayesian("gp", n_points=25, random_state=0).minimize(model, line(), tol=1e-6)
-    RandomSearch(25, random_state=0).minimize(chance, line(), tol=1e-6)
+    Bayesian("gp", n_points=18, random_state=0).minimize(model, line(), tol=1e-6)
+    RandomSearch(18, random_state=0).minimize(chance, line(), tol=1e-6)
     assert model.best.value < min(chance.best.value, 5.001)
 
 
@@ -291,7 +291,7 @@ def test_descents_turn_back_from_where_the_criterion_is_not_finite(method, bad):
     function = cliff(bad)
     message = method.minimize(function, starting(line(), -0.1), tol=1e-8)
     finite = [point.value for point in function.points if np.isfinite(point.value)]
-    assert min(finite) <= 2.0 + (0.1 if method in SAMPLERS.values() else 1e-5)
+    assert min(finite) <= 2.0 + (0.5 if method in SAMPLERS.values() else 1e-5)
     assert "not finite" not in message
 
 
@@ -337,6 +337,18 @@ def test_a_start_without_slope_is_left_downwards(method):
     assert "the gradient is zero at the start (as above λ_max), moved to weaker penalties" in message
     assert function.points[1].x[0] == pytest.approx(-0.5 - np.log(3.0))
     assert function.best.value <= 2.0 * (1.0 + 1e-5)
+
+
+def test_lbfgs_is_not_content_with_the_simplest_model_where_that_is_the_best_of_its_lines():
+    """Beyond x₀ = −1 nothing moves; the minimum lies off the line, along which the criterion only rises."""
+    inside = lambda x: x[0] < -1.0  # noqa: E731
+    function = Function(
+        lambda x: 3.0 + (-1.0 - x[0]) * (0.5 - 3.0 * x[1]) if inside(x) else 3.0,
+        lambda x: np.array([3.0 * x[1] - 0.5, 3.0 * (x[0] + 1.0)]) if inside(x) else np.zeros(2),
+    )
+    alone = replace(plane(), lines=plane().lines[1:2])
+    LBFGS().minimize(function, alone, tol=1e-8)
+    assert function.best.value == pytest.approx(3.0 - 7.0 * 8.5)
 
 
 @pytest.mark.parametrize("size", [1e10, 1e300])
@@ -433,7 +445,7 @@ def test_a_charted_line_knows_its_derivative():
 # --- never worse than the best seen ----------------------------------------------------------------------------------
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, derandomize=True, max_examples=60)
 @given(
     name=st.sampled_from([name for name in IN_A_PLANE if name != "gp"]),
     seed=st.integers(0, 10_000),

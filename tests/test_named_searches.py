@@ -78,7 +78,7 @@ def test_every_name_has_been_tested_here():
 @pytest.mark.parametrize("name", [*NAMES, "scalar"])
 def test_the_lasso_is_as_good_as_on_a_fine_grid(name, parametrization, best_lasso):
     search = GradientSearch(Lasso(), cv=KFold(3), optimizer=name, parametrization=parametrization, random_state=0)
-    search.set_params(max_evals=30 if name == "bayesian" else 200).fit(S.X, S.y)
+    search.set_params(max_evals=16 if name == "bayesian" else 200).fit(S.X, S.y)
     assert search.best_criterion_ <= best_lasso * (1.01 if name in SAMPLERS else 1.0005)
     assert search.best_criterion_ >= best_lasso * (1.0 - 1e-3)
     assert search.best_criterion_ == search.trace_.values.min()
@@ -180,7 +180,7 @@ def test_an_error_in_a_callback_comes_out_of_every_search(name, model):
 def test_threads_change_nothing(name, model, storage):
     X = STORAGES[storage](S.X)
     one, two = (
-        GradientSearch(model, cv=3, optimizer=name, random_state=7, max_evals=15, n_jobs=n).fit(X, S.y) for n in (1, 2)
+        GradientSearch(model, cv=3, optimizer=name, random_state=7, max_evals=11, n_jobs=n).fit(X, S.y) for n in (1, 2)
     )
     for field in ("hyperparams", "values", "gradients", "support_sizes", "inner_tols"):
         np.testing.assert_array_equal(getattr(one.trace_, field), getattr(two.trace_, field))
@@ -191,7 +191,7 @@ def test_threads_change_nothing(name, model, storage):
 @pytest.mark.parametrize("name", ["random", pytest.param("bayesian", marks=needs_torch)])
 def test_random_state(name, make):
     first, again, other = (
-        GradientSearch(Lasso(), cv=3, optimizer=name, random_state=state, max_evals=12).fit(S.X, S.y).trace_.hyperparams
+        GradientSearch(Lasso(), cv=3, optimizer=name, random_state=state, max_evals=11).fit(S.X, S.y).trace_.hyperparams
         for state in (make(), make(), 4)
     )
     np.testing.assert_array_equal(first, again)
@@ -221,7 +221,7 @@ def test_no_implicit_system_is_solved_without_need(name, monkeypatch):
 
 @pytest.mark.parametrize("name", [*NAMES, "scalar"])
 def test_bounds_are_kept(name):
-    search = GradientSearch(Lasso(), cv=3, optimizer=name, bounds=(0.05, 0.1), random_state=0, max_evals=20)
+    search = GradientSearch(Lasso(), cv=3, optimizer=name, bounds=(0.05, 0.1), random_state=0, max_evals=11)
     search.fit(S.X, S.y)
     alphas = search.trace_.hyperparams[:, 0]
     assert np.all((alphas >= 0.05 * (1 - 1e-12)) & (alphas <= 0.1 * (1 + 1e-12)))
@@ -255,7 +255,7 @@ def test_many_weights_that_let_no_feature_in(name):
 def test_a_criterion_that_is_flat(name, model):
     """Validation rows at the mean of the training rows: whatever the coefficients, the prediction is the mean."""
     flat = HeldOut(np.tile(S.X.mean(axis=0), (8, 1)), S.y[:8])
-    search = GradientSearch(model, criterion=flat, optimizer=name, random_state=0, max_evals=40).fit(S.X, S.y)
+    search = GradientSearch(model, criterion=flat, optimizer=name, random_state=0, max_evals=11).fit(S.X, S.y)
     np.testing.assert_allclose(search.trace_.values, search.trace_.values[0], rtol=1e-9)
     assert search.status_
 

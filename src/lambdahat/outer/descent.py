@@ -26,6 +26,7 @@ class Recorded:
     def __init__(self, objective: Objective, inner_tol: float | None = None) -> None:
         self.objective, self.inner_tol = objective, inner_tol
         self.best: Point | None = None
+        self.sloped: Point | None = None  # the one whose slope promises most, for half a step in each direction
         self.remark = ""  # on what happened on the way, for the sentence at the end
 
     @property
@@ -48,6 +49,8 @@ class Recorded:
         point = Point(seen.x, seen.value if finite else np.inf, slope)
         if self.best is None or point.value < self.best.value:
             self.best = point
+        if point.gradient.any() and (self.sloped is None or _promise(point) < _promise(self.sloped)):
+            self.sloped = point
         return point
 
     def ending(self, how: str, region: Region) -> str:
@@ -55,6 +58,10 @@ class Recorded:
         if self.best is None or not np.isfinite(self.best.value):
             return "the criterion is not finite at any point visited"
         return f"{self.remark}{how}; {where(self.best.x, region)}"
+
+
+def _promise(point: Point) -> float:
+    return point.value - 0.5 * float(np.sum(np.abs(point.gradient)))
 
 
 def where(x: Vector, region: Region) -> str:

@@ -33,16 +33,20 @@ class LBFGS:
         Bound on the iterations of each start.
     few_lines : int, default 4
         How many of the lines count where evaluations are dear.
+    most_starts : int, default 20
     """
 
     max_iter: int = 100
     few_lines: int = 4
+    most_starts: int = 20
 
     def minimize(self, objective: Objective, region: Region, *, tol: float) -> str:
         recorded = Recorded(objective)
         if region.start is None:
             self._look(recorded, region.lines, tol)
             start, flat = _best(recorded), _FLAT
+            if not start.gradient.any() and recorded.sloped is not None:  # no coefficient is the best of a line only
+                start = recorded.sloped
         else:
             start = begin(recorded, region, objective.coarse_tol)
             flat = _FLAT_AT_START
@@ -57,7 +61,7 @@ class LBFGS:
                 return wall * scale, (z - start.x / unit) * size * scale
             return point.value * scale, point.gradient * unit * scale
 
-        while True:
+        for _ in range(self.most_starts):
             before = _best(recorded).value
             steepest = float(np.max(np.abs(start.gradient * unit))) / size
             scale = _FIRST_STEP / max(steepest, flat) / size
