@@ -26,11 +26,14 @@ _NEWTON_STEPS = 50
 
 
 class Iterate(Protocol):
-    """Coefficients ``w`` (updated in place) with the weighted residual ``q`` there, unpenalised columns settled."""
+    """Coefficients ``w`` (updated in place), unpenalised columns settled."""
 
     w: Vector
-    q: Vector
     is_model: bool  # the loss is its own model, so that Gram matrices are worth keeping from round to round
+
+    @property
+    def residuals(self) -> list[Vector]:
+        """The weighted residual ``q`` at ``w`` and, where there are any, other dual points worth a look."""
 
     @property
     def offset(self) -> float: ...
@@ -39,8 +42,8 @@ class Iterate(Protocol):
     def scale(self) -> float:
         """The model's objective over the problem's."""
 
-    def bounds(self, h: Vector) -> tuple[float, float]:
-        """The objective, and a lower bound of its minimum, from ``h = X̃ᵀq``."""
+    def bounds(self, h: Vector, *others: Vector) -> tuple[float, float]:
+        """The objective, and a lower bound of its minimum, from ``X̃ᵀq`` of the residuals."""
 
     def form(self, columns: Columns, h: Vector, previous: QuadraticForm | None) -> QuadraticForm:
         """The model on a working set."""
@@ -74,7 +77,11 @@ class LeastSquares:
         self.q = problem.design.weighted_residual(problem.y, support, w[support])
         self._settle()
 
-    def bounds(self, h: Vector) -> tuple[float, float]:
+    @property
+    def residuals(self) -> list[Vector]:
+        return [self.q]
+
+    def bounds(self, h: Vector, *others: Vector) -> tuple[float, float]:
         problem, penalty, q = self.problem, self.problem.penalty, self.q
         yr, rr = float(problem.y @ q), problem.design.squared_norm(q)
         primal, dual = quadratic.bounds(h, self.w, penalty.l1, penalty.l2, penalty.positive, yr, rr)
@@ -120,7 +127,15 @@ class ProxNewton:
         elif support.size:
             self.z = self.z + problem.prediction(support, w[support])
         self.loss = self._loss(self.z)
+        self.model_slopes: Vector | None = None
         self._settle()
+
+    @property
+    def residuals(self) -> list[Vector]:
+        """Beside the residual that of the last model: it is nearer to feasible, as the model has been solved."""
+        if self.model_slopes is None:
+            return [self.q]
+        return [self.q, -self.problem.design.weights * self.model_slopes]
 
     @property
     def offset(self) -> float:
@@ -133,18 +148,29 @@ class ProxNewton:
     def _loss(self, z: Vector) -> float:
         return self.problem.datafit.value(self.problem.y, z, self.problem.design.weights)
 
-    def bounds(self, h: Vector) -> tuple[float, float]:
-        """Dual points are multiples of the residual: those of the quadratic loss, see ``kernels.quadratic.bounds``."""
+    def bounds(self, h: Vector, *others: Vector) -> tuple[float, float]:
+        """Dual points are multiples of the residuals: see ``kernels.quadratic.feasible``."""
         problem, penalty, s = self.problem, self.problem.penalty, self.problem.design.weights
         l1, l2, positive, datafit, y = penalty.l1, penalty.l2, penalty.positive, problem.datafit, problem.y
         l1_term, l2_term, by_rows, by_columns = quadratic.feasible(h, self.w, l1, l2, positive)
         primal = self.loss + l1_term + 0.5 * l2_term
-        a = min(by_columns, 1.0)
-        dual = -datafit.conjugate(y, a * self.slopes, s) - quadratic.excess(h, l1, l2, positive, a)
+
+        def dual(h: Vector, slopes: Vector, by_columns: float) -> float:
+            a = min(by_columns, 1.0)
+            paid = quadratic.excess(h, l1, l2, positive, a)
+            value = -datafit.conjugate(y, a * slopes, s) - paid - _slack(problem, self.free, h, self.w)
+            return float(value)
+
+        best = dual(h, self.slopes, by_columns)
         if l2_term > 0.0 and by_rows > 0.0:
             a = min(by_rows, 1.0)
-            dual = max(dual, -datafit.conjugate(y, a * self.slopes, s) - 0.5 * a * a * l2_term)
-        return primal, dual - _slack(problem, self.free, h, self.w)
+            by_rows_dual = -datafit.conjugate(y, a * self.slopes, s) - 0.5 * a * a * l2_term
+            best = max(best, by_rows_dual - _slack(problem, self.free, h, self.w))
+        for other in others:
+            assert self.model_slopes is not None
+            *_, by_columns = quadratic.feasible(other, self.w, l1, l2, positive)
+            best = max(best, dual(other, self.model_slopes, by_columns))
+        return primal, best
 
     def form(self, columns: Columns, h: Vector, previous: QuadraticForm | None) -> QuadraticForm:
         self._h = h[columns]
@@ -157,8 +183,19 @@ class ProxNewton:
     def step(self, columns: Columns, form: QuadraticForm) -> None:
         moved = np.flatnonzero(form.w != self.w[columns])
         columns, h = columns[moved], self._h[moved]
+        self.model_slopes = self._within_domain(form.weighted_residual() / (-self._scale))
         self._move(columns, form.w[moved] - self.w[columns], h, self._local)
         self._settle()
+
+    def _within_domain(self, q: Vector) -> Vector:
+        """Slopes of a model, from ``s`` times them, brought to where the conjugate is finite."""
+        problem, s = self.problem, self.problem.design.weights
+        slopes = problem.datafit.clip(problem.y, np.divide(q, s, out=np.zeros_like(q), where=s > 0.0))
+        if problem.has_offset:  # they have to sum to zero
+            up, down = float(s @ np.maximum(slopes, 0.0)), float(s @ np.maximum(-slopes, 0.0))
+            least = min(up, down)
+            slopes = np.where(slopes > 0.0, slopes * (least / max(up, 1e-300)), slopes * (least / max(down, 1e-300)))
+        return slopes
 
     def _move(self, columns: Columns, shift: Vector, h: Vector, local: Problem) -> bool:
         """Step along ``shift``, shortened until the objective falls enough; False where it falls nowhere.
