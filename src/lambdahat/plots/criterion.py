@@ -15,6 +15,7 @@ from lambdahat.plots.style import (
     criterion_label,
     finish,
     hyperparam_label,
+    points,
     trace_of,
 )
 
@@ -61,13 +62,13 @@ def _draw_over_one(axes: Any, trace: Any, grid: tuple[ArrayLike, ArrayLike] | No
     if grid is not None:
         alphas, heights = (np.asarray(array, dtype=float) for array in grid)
         label = f"grid, {alphas.size} points"
-        axes.plot(alphas, heights, "-o", color=GREY, markersize=2.2, linewidth=0.8, label=label, zorder=1)
+        axes.plot(alphas, heights, "-o", color=GREY, markersize=2.0, linewidth=0.8, label=label, zorder=1)
     label = f"gradient search, {x.size} evaluations"
-    axes.scatter(x, values, s=30, color=BLUE, edgecolor="white", linewidth=0.8, label=label, zorder=3)
+    axes.scatter(x, values, s=points(0.95), color=BLUE, edgecolor="white", linewidth=0.5, label=label, zorder=3)
     _draw_tangents(axes, x, values, x * trace.gradients[:, 0])
     best = best_index(values)
     label = f"chosen, λ = {x[best]:.3g}"
-    axes.scatter(x[best], values[best], s=150, marker="*", color=RED, edgecolor="white", label=label, zorder=4)
+    axes.scatter(x[best], values[best], s=points(2.1), marker="*", color=RED, edgecolor="white", label=label, zorder=4)
     axes.set_xlabel(hyperparam_label(trace.hyperparam_names[0]))
 
 

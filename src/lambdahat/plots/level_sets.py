@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from lambdahat.plots.style import (
     axes_or_new,
     best_index,
+    best_so_far,
     finish,
     hyperparam_label,
     labelled,
@@ -17,7 +18,6 @@ from lambdahat.plots.style import (
 )
 
 Array = NDArray[np.float64]
-_SCATTERED = {"grid", "random", "bayesian"}
 
 
 def plot_level_sets(
@@ -25,10 +25,9 @@ def plot_level_sets(
 ) -> Any:
     """Draw the level sets of a criterion over two hyperparameters, with the ways of several searches on them.
 
-    The elastic net is drawn over the strengths of its two terms, ``λ₁ = alpha · l1_ratio`` and
-    ``λ₂ = alpha · (1 − l1_ratio)``; other pairs as they are. Both axes are logarithmic. Levels are closer where the
-    criterion is low. Searches that go somewhere are drawn as ways; those labelled ``"grid"``, ``"random"`` or
-    ``"bayesian"`` as points. A star marks the best point of each search.
+    Axes are those of the search: logarithmic, and the logit of a ratio. Levels are closer where the criterion is low.
+    Every evaluation is a point, and a line leads through those that improved on all before. A star marks the best
+    point of each search.
 
     Parameters
     ----------
@@ -55,27 +54,26 @@ def plot_level_sets(
             "one value a pair"
         )
     axes = axes_or_new(ax)
-    axes.set_xscale("log")
-    axes.set_yscale("log")
-    mesh = _drawn(names, np.stack(np.meshgrid(first, second, indexing="ij"), axis=-1))
-    _draw_levels(axes, mesh, values, n_levels, metric(next(iter(several.values()))))
+    axes.set(xscale=_scale(names[0]), yscale=_scale(names[1]))
+    _draw_levels(axes, first, second, values, n_levels, metric(next(iter(several.values()))))
     for label, (colour, marker, dashes) in styles(traces).items():
-        x, y = _drawn(names, traces[label].hyperparams).T
-        line = "" if label in _SCATTERED else dashes
-        size = 3.0 if label == "grid" else 4.0
-        axes.plot(x, y, marker, linestyle=line, color=colour, markersize=size, linewidth=1.0, alpha=0.9, label=label)
-        best = best_index(traces[label].values)
-        axes.plot(x[best], y[best], "*", color=colour, markersize=11, markeredgecolor="white", zorder=4)
-    axes.set_xlim(mesh[..., 0].min(), mesh[..., 0].max())
-    axes.set_ylim(mesh[..., 1].min(), mesh[..., 1].max())
-    elastic = names == ("alpha", "l1_ratio")
-    labels = ("λ₁ (log scale)", "λ₂ (log scale)") if elastic else [hyperparam_label(name) for name in names]
-    axes.set_xlabel(labels[0])
-    axes.set_ylabel(labels[1])
-    finish(axes, legend=False)
-    columns = min(len(several), 4)
-    axes.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=columns, columnspacing=1.0)
-    return axes
+        _draw_way(axes, traces[label], label, colour, marker, dashes)
+    axes.set(xlim=(first.min(), first.max()), ylim=(second.min(), second.max()))
+    axes.set(xlabel=hyperparam_label(names[0]), ylabel=hyperparam_label(names[1]))
+    return finish(axes)
+
+
+def _draw_way(axes: Any, trace: Any, label: str, colour: str, marker: str, dashes: str) -> None:
+    from matplotlib import rcParams
+
+    x, y = trace.hyperparams.T
+    bests = best_so_far(trace.values)
+    better = np.flatnonzero(np.diff(bests, prepend=np.inf) < 0.0)
+    size = {"markersize": 0.8 * rcParams["lines.markersize"]}
+    axes.plot(x, y, marker, color=colour, alpha=0.75, label=label, zorder=2, **size)
+    axes.plot(x[better], y[better], linestyle=dashes, color=colour, linewidth=0.9, zorder=3)
+    best = best_index(trace.values)
+    axes.plot(x[best], y[best], "*", color=colour, markersize=9, markeredgecolor="white", zorder=4)
 
 
 def _two_names(traces: dict[str, Any]) -> tuple[str, ...]:
@@ -86,27 +84,18 @@ def _two_names(traces: dict[str, Any]) -> tuple[str, ...]:
     return names.pop()
 
 
-def _drawn(names: tuple[str, ...], hyperparams: Array) -> Array:
-    """Coordinates in the picture."""
-    if names != ("alpha", "l1_ratio"):
-        return hyperparams
-    alpha, ratio = hyperparams[..., 0], hyperparams[..., 1]
-    return np.stack([alpha * ratio, alpha * (1.0 - ratio)], axis=-1)
+def _draw_levels(axes: Any, first: Array, second: Array, values: Array, n_levels: int, name: str) -> None:
+    from matplotlib.colors import BoundaryNorm
 
-
-def _draw_levels(axes: Any, mesh: Array, values: Array, n_levels: int, name: str) -> None:
     low, high = float(np.nanmin(values)), float(np.nanmax(values))
-    levels = low + (high - low) * np.geomspace(1e-3, 1.0, n_levels) if high > low else [low, low + 1.0]
-    x, y = mesh[..., 0], mesh[..., 1]
-    drawn = axes.contourf(x, y, values, levels=[low, *levels], cmap="Greys_r", norm=_even(low, levels), alpha=0.55)
-    axes.contour(x, y, values, levels=levels, colors="white", linewidths=0.5)
-    bar = axes.figure.colorbar(drawn, ax=axes, format="%.3g", pad=0.02, aspect=30)
+    levels = [low, *(low + (high - low or 1.0) * np.geomspace(1e-2, 1.0, n_levels))]
+    norm = BoundaryNorm(levels, ncolors=256)
+    drawn = axes.contourf(first, second, values.T, levels=levels, cmap="Greys_r", norm=norm, alpha=0.6)
+    axes.contour(first, second, values.T, levels=levels, colors="white", linewidths=0.5)
+    bar = axes.figure.colorbar(drawn, ax=axes, format="%.4g", pad=0.02, aspect=30, ticks=levels[:: len(levels) // 4])
     bar.set_label(name)
     bar.outline.set_linewidth(0.5)
 
 
-def _even(low: float, levels: Any) -> Any:
-    """One step of grey from level to level."""
-    from matplotlib.colors import BoundaryNorm
-
-    return BoundaryNorm([low, *levels], ncolors=256)
+def _scale(name: str) -> str:
+    return "logit" if name.endswith("l1_ratio") else "log"

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from lambdahat.plots.style import _STYLES, BLACK, PALE, axes_or_new, best_index, finish, trace_of
+from lambdahat.plots.style import BLACK, PALE, STYLES, axes_or_new, best_index, finish, trace_of
 
 
 def plot_path(
@@ -45,7 +45,7 @@ def plot_path(
     for j in order[::-1]:
         if j not in named and coefs[j].any():
             axes.plot(alphas, coefs[j], color=PALE, linewidth=0.7, zorder=1)
-    for j, (colour, _, _) in zip(named, _STYLES * (1 + len(named) // len(_STYLES)), strict=False):
+    for j, (colour, _, _) in zip(named, STYLES * (1 + len(named) // len(STYLES)), strict=False):
         label = names[j] if names is not None else f"feature {j}"
         axes.plot(alphas, coefs[j], color=colour, linewidth=1.4, label=str(label), zorder=2)
     axes.axhline(0.0, color=BLACK, linewidth=0.5, zorder=1)
@@ -55,10 +55,8 @@ def plot_path(
     axes.set_xscale("log")
     axes.set_xlim(alphas.max(), alphas.min())
     axes.set_xlabel("λ (log scale, decreasing)")
-    axes.set_ylabel("coefficient (target's unit per feature's unit)")
-    finish(axes, legend=False)
-    axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
-    return axes
+    axes.set_ylabel("coefficient (y per unit of x)")
+    return finish(axes)
 
 
 def _chosen(chosen: Any, result: Any) -> float | None:

@@ -11,7 +11,7 @@ BLUE, RED, GREEN, PINK, ORANGE, SKY = "#0072b2", "#d55e00", "#009e73", "#cc79a7"
 BLACK, GREY, PALE = "#222222", "0.55", "0.8"
 WINE, OLIVE = "#882255", "#999933"
 
-_STYLES = [
+STYLES = [
     (BLUE, "o", "-"),
     (RED, "s", "-"),
     (GREEN, "^", "-"),
@@ -89,12 +89,24 @@ def axes_or_new(ax: Any) -> Any:
     return plt.subplots(figsize=(6.0, 4.0), layout="constrained")[1]
 
 
-def finish(axes: Any, legend: bool = True) -> Any:
-    """The axes, without a box around them and with a legend that hides nothing."""
+def finish(axes: Any) -> Any:
+    """The axes without a box around them, and with a legend: above them where several entries would hide something."""
     axes.spines[["top", "right"]].set_visible(False)
-    if legend:
+    entries = len(axes.get_legend_handles_labels()[1])
+    if entries > 4:
+        axes.legend(
+            frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, columnspacing=1.0, borderaxespad=0.2
+        )
+    elif entries > 1:
         axes.legend(frameon=False)
     return axes
+
+
+def points(times: float) -> float:
+    """An area for ``scatter``: of a marker so many times as wide as markers are."""
+    from matplotlib import rcParams
+
+    return float((times * rcParams["lines.markersize"]) ** 2)
 
 
 def labelled(searches: Any) -> dict[str, Any]:
@@ -117,7 +129,7 @@ def styles(labels: Iterable[str]) -> dict[str, tuple[str, str, str]]:
     """Colour, marker and line of each search: its own where the name is known, else those not taken, in order."""
     names = list(labels)
     taken = {_KNOWN[name][0] for name in names if name in _KNOWN}
-    free = [style for style in _STYLES if style[0] not in taken] or _STYLES
+    free = [style for style in STYLES if style[0] not in taken] or STYLES
     others = [name for name in names if name not in _KNOWN]
     chosen = {name: free[k % len(free)] for k, name in enumerate(others)}
     return {name: _KNOWN.get(name) or chosen[name] for name in names}
@@ -139,7 +151,9 @@ def criterion_label(search: Any) -> str:
 
 def hyperparam_label(name: str) -> str:
     """Axis label of a hyperparameter."""
-    return f"λ ({name}, log scale)" if name == "alpha" else f"{name} (log scale)"
+    if name.endswith("l1_ratio"):
+        return f"{name} (logit scale)"
+    return f"λ ({name}, log scale)" if name.endswith("alpha") else f"{name} (log scale)"
 
 
 def best_index(values: NDArray[np.float64]) -> int:

@@ -17,6 +17,8 @@ def plot_trace(
 ) -> Any:
     """Draw the best criterion so far, against evaluations or seconds; several searches side by side.
 
+    Markers are evaluations that improved on all before; a line ends where its search ended.
+
     Parameters
     ----------
     searches : GradientSearch or Trace, or dict of label to one
@@ -51,16 +53,15 @@ def plot_trace(
     for label, (colour, marker, dashes) in styles(traces).items():
         y = heights[label]
         x = traces[label].seconds if against == "seconds" else np.arange(1, y.size + 1)
-        axes.step(x, y, where="post", color=colour, linestyle=dashes, alpha=0.9, label=label)
-        improved = np.flatnonzero(np.diff(y, prepend=np.inf) < 0.0)
-        axes.plot(x, y, marker, color=colour, linestyle="", markevery=improved.tolist())
-        axes.plot(x[-1:], y[-1:], marker, color=colour, markerfacecolor="white", linestyle="", zorder=3)
+        better = np.flatnonzero(np.diff(y, prepend=np.inf) < 0.0).tolist()
+        line = {"color": colour, "linestyle": dashes, "drawstyle": "steps-post", "marker": marker, "markevery": better}
+        axes.plot(x, y, label=label, alpha=0.9, **line)
     if against == "seconds":
         axes.set_xscale("log")
     axes.set_xlabel("time (seconds)" if against == "seconds" else "evaluations of the criterion")
     label = criterion_label(next(iter(several.values())))
     axes.set_ylabel("relative excess over the best criterion" if suboptimality else label)
-    return finish(axes, legend=len(several) > 1)
+    return finish(axes)
 
 
 def _above(heights: dict[str, Any], least: float) -> dict[str, Any]:
