@@ -10,6 +10,7 @@ from .peers import warm_up
 
 NAMES = (
     "cold_fit",
+    "logistic",
     "hold_out",
     "cross_validation",
     "traps",

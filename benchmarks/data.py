@@ -53,6 +53,15 @@ def debian_text(quick: bool = False, dtype: type = np.float64, rows: tuple[int, 
     return Data(X_train, y[train] - centre, X_val, y[val] - centre)
 
 
+def debian_libraries(quick: bool = False) -> Data:
+    """The same rows against whether the package is a library, as −1 and +1."""
+    text = debian_text(quick)
+    labels = np.load(find("debian_text_y.npz"))["is_library"].astype(np.float64)
+    perm = np.random.default_rng(0).permutation(63_540)
+    train, val = np.sort(perm[:42_360])[: len(text.y)], np.sort(perm[42_360:])[: len(text.y_val)]
+    return Data(text.X, labels[train], text.X_val, labels[val])
+
+
 def meg_left(quick: bool = False) -> Data:
     """Leadfield against one instant of the left-auditory response: the column of Y with the largest norm."""
     with np.load(find("meg_left.npz")) as file:

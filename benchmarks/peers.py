@@ -14,6 +14,8 @@ from . import glmnet
 from .common import Record, within
 from .data import Matrix
 
+Gap = Callable[[Matrix, np.ndarray, np.ndarray, float], float]
+
 FACTOR = 3.0
 FIRST_RUNG, LAST_RUNG = 3, -20  # in powers of FACTOR, times the gap wanted
 MANY = 1_000_000
@@ -124,29 +126,33 @@ PEERS = (
 )
 
 
-def ladder(peer: Peer, X: Matrix, y: np.ndarray, alpha: float, gap: float) -> Iterator[tuple[float, float, float]]:
+def ladder(
+    peer: Peer, X: Matrix, y: np.ndarray, alpha: float, gap: float, measure: Gap
+) -> Iterator[tuple[float, float, float]]:
     """`(tol, gap reached, seconds)` at ever tighter tolerances, up to the one that reaches `gap`."""
     for power in range(FIRST_RUNG, LAST_RUNG, -1):
         tol = gap * FACTOR**power
         fit = peer.fit(X, y, alpha, tol, 1)
-        reached = lasso_gap(X, y, fit.coef, alpha)
+        reached = measure(X, y, fit.coef, alpha)
         yield tol, reached, fit.seconds
         if reached <= gap:
             return
 
 
-def time_to_gap(peer: Peer, X: Matrix, y: np.ndarray, alpha: float, gap: float, limit: float = 60.0) -> Record:
+def time_to_gap(
+    peer: Peer, X: Matrix, y: np.ndarray, alpha: float, gap: float, limit: float = 60.0, measure: Gap = lasso_gap
+) -> Record:
     """The median time of a cold fit that reaches `gap`; None, with a note, when one exceeds `limit` seconds.
 
     The ladder is climbed in a forked copy of the process, which can be stopped; the fits that count run here.
     """
-    rungs, complete = within(limit, ladder(peer, X, y, alpha, gap))
+    rungs, complete = within(limit, ladder(peer, X, y, alpha, gap, measure))
     if not complete or rungs[-1][1] > gap:
         note = "not reached at its tightest tolerance" if complete else f"cut off after {limit:.0f} s"
         return {"peer": peer.name, "seconds": None, "rungs": rungs, "note": note}
     tol, _, seconds = rungs[-1]
     fit = peer.fit(X, y, alpha, tol, repeats=int(np.clip(5 / seconds, 1, 9)))
-    reached = lasso_gap(X, y, fit.coef, alpha)
+    reached = measure(X, y, fit.coef, alpha)
     return {"peer": peer.name, "seconds": fit.seconds, "gap": reached, "tol": tol, "rungs": rungs}
 
 

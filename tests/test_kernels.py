@@ -24,7 +24,7 @@ def test_the_dual_value_is_a_lower_bound_anywhere(penalty, seed):
         w = np.abs(w) if dense.penalty.positive else w
         r = dense.y - dense.X @ w
         primal, dual = quadratic.bounds(
-            dense.X.T @ r, w, dense.penalty.l1, dense.penalty.l2, dense.penalty.positive, dense.y @ r, r @ r, 0.0
+            dense.X.T @ r, w, dense.penalty.l1, dense.penalty.l2, dense.penalty.positive, dense.y @ r, r @ r
         )
         assert primal == pytest.approx(dense.objective(w))
         assert dual <= best * (1.0 + 1e-10)

@@ -14,7 +14,7 @@ FIT_EVERYTHING = """
 import importlib, json, pkgutil
 import numpy as np, scipy.sparse
 import lambdahat.kernels
-from lambdahat import ElasticNet, GradientSearch, HeldOut, Lasso, Ridge, WeightedLasso
+from lambdahat import ElasticNet, GradientSearch, HeldOut, Lasso, Ridge, SparseLogisticRegression, WeightedLasso
 
 rng = np.random.default_rng(0)
 X, y = rng.normal(size=(60, 250)), rng.normal(size=60)
@@ -27,6 +27,8 @@ for dtype in (np.float64, np.float32):
         for criterion in ("cv", HeldOut(A, y)):
             GradientSearch(Lasso(), criterion=criterion, cv=3, max_evals=5).fit(A, y)
         GradientSearch(Lasso(), cv=3, max_evals=5).fit(make(X[:, :9].astype(dtype)), y)
+        classifier = SparseLogisticRegression(0.02, l1_ratio=0.9)
+        GradientSearch(classifier, cv=3, max_evals=5).fit(A, y > 0.0).predict_proba(A)
 ElasticNet(1.0, l1_ratio=1e-3).fit(rng.normal(size=(40, 6000)), rng.normal(size=40))  # thousands in the support
 
 found = {}

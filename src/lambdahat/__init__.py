@@ -10,6 +10,8 @@ from lambdahat.estimators import (
     Lasso,
     LassoCV,
     Ridge,
+    SparseLogisticRegression,
+    SparseLogisticRegressionCV,
     WeightedLasso,
     alpha_max,
     hypergradient,  # the function; the folder of the same name stays importable
@@ -30,6 +32,8 @@ __all__ = [
     "Lasso",
     "LassoCV",
     "Ridge",
+    "SparseLogisticRegression",
+    "SparseLogisticRegressionCV",
     "WeightedLasso",
     "__version__",
     "alpha_max",

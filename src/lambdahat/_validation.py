@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import numbers
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,6 +12,7 @@ import narwhals as nw
 import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
+from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import check_array, column_or_1d
 
 from lambdahat.linear import Vector
@@ -175,6 +176,70 @@ def check_target(y: Any, n: int, name: str = "y", X_name: str = "X") -> Vector:
     return target
 
 
+def check_labels(y: Any, n: int, name: str = "y", X_name: str = "X") -> tuple[NDArray[Any], Vector]:
+    """The two classes of a target in sorted order, and the target as −1 (the first) and +1."""
+    labels = _as_labels(y, n, name, X_name)
+    check_classification_targets(labels)
+    classes = np.unique(labels)
+    if classes.size == 1:
+        raise ValueError(f"{name} holds one class only, {classes[0]!r}: pass rows of two classes")
+    if classes.size > 2:
+        raise ValueError(
+            f"{name} holds {classes.size} classes. Only binary classification is supported. The type of the target is "
+            f"{type_of_target(labels)}: fit one class against the others, one at a time"
+        )
+    return classes, np.where(labels == classes[1], 1.0, -1.0)
+
+
+def encode_labels(y: Any, classes: NDArray[Any], n: int, name: str = "y", X_name: str = "X") -> Vector:
+    """Labels of known classes as −1 and +1."""
+    labels = _as_labels(y, n, name, X_name)
+    wrong = np.flatnonzero((labels != classes[0]) & (labels != classes[1]))
+    if wrong.size:
+        raise ValueError(
+            f"{name} holds the label {labels[wrong[0]]!r} (first in row {wrong[0]}) but the classes are "
+            f"{classes[0]!r} and {classes[1]!r}: drop these rows"
+        )
+    return np.where(labels == classes[1], 1.0, -1.0)
+
+
+def _as_labels(y: Any, n: int, name: str, X_name: str) -> NDArray[Any]:
+    if y is None:
+        raise ValueError(f"{name} is missing: requires y to be passed, but the target y is None")
+    labels = np.asarray(y)
+    if labels.ndim != 1 and labels.shape[1:] != (1,):
+        raise ValueError(f"{name} has shape {labels.shape}: pass one label a row, of shape (n,)")
+    labels = np.asarray(column_or_1d(labels, warn=True))
+    if labels.size != n:
+        raise ValueError(
+            f"{X_name} has {n} rows but {name} has {labels.size} values: Found input variables with inconsistent "
+            "numbers of samples, pass as many of each"
+        )
+    if labels.dtype.kind in "fc" and not np.all(np.isfinite(labels)):
+        kind = "NaN" if np.isnan(labels).any() else "infinity"
+        row = int(np.flatnonzero(~np.isfinite(labels))[0])
+        raise ValueError(f"{name} contains {kind} (first in row {row}): drop these rows")
+    return labels
+
+
+def check_class_weight(class_weight: Any, classes: NDArray[Any]) -> None:
+    """None, "balanced", or a dict of label to a non-negative number."""
+    if isinstance(class_weight, str):
+        if class_weight != "balanced":
+            raise ValueError(
+                f"class_weight={class_weight!r} is unknown: pass None, 'balanced' or a dict of label to weight"
+            )
+        return
+    if not isinstance(class_weight, dict):
+        raise ValueError(
+            f"class_weight={class_weight!r} is no dict: pass None, 'balanced' or a dict of label to weight"
+        )
+    for label, weight in class_weight.items():
+        if label not in classes.tolist():
+            raise ValueError(f"class_weight names {label!r} but the classes are {classes[0]!r} and {classes[1]!r}")
+        check_real(weight, f"class_weight of {label!r}", open_low=True)
+
+
 def check_sample_weight(sample_weight: Any, n: int, name: str = "sample_weight", X_name: str = "X") -> Vector:
     """Non-negative finite weights, not all zero; ones when None."""
     if sample_weight is None:
@@ -205,14 +270,19 @@ def check_sample_weight(sample_weight: Any, n: int, name: str = "sample_weight",
 
 
 def check_rows(
-    X: Any, y: Any, sample_weight: Any = None, *, names: tuple[str, str] = ("X", "y")
+    X: Any,
+    y: Any,
+    sample_weight: Any = None,
+    *,
+    names: tuple[str, str] = ("X", "y"),
+    target: Callable[[Any, int, str, str], Vector] = check_target,
 ) -> tuple[Any, Vector, Vector]:
     """Validate a data set outside an estimator; X is not copied when it is float32 or float64 already."""
     columns = column_names(X)
     X = check_array(check_container(X, names[0]), input_name=names[0], **READ)
     check_magnitude(check_finite(X, names[0], columns), names[0], "its columns")
     n = X.shape[0]
-    return X, check_target(y, n, names[1], names[0]), check_sample_weight(sample_weight, n, X_name=names[0])
+    return X, target(y, n, names[1], names[0]), check_sample_weight(sample_weight, n, X_name=names[0])
 
 
 def check_real(value: Any, name: str, *, low: float = 0.0, high: float = np.inf, open_low: bool = False) -> float:

@@ -39,6 +39,8 @@ class Problem:
         Where given, the problem is solved from these and X is not touched.
     has_offset : bool
         Whether ``b`` is free.
+    scale : float
+        For a local model, its objective over that of its problem.
     """
 
     design: Design
@@ -48,6 +50,7 @@ class Problem:
     datafit: Datafit = field(default_factory=Quadratic)
     normal: NormalEquations | None = None
     has_offset: bool = False
+    scale: float = 1.0
 
     def with_hyperparams(self, theta: Vector) -> Problem:
         return replace(self, penalty=self.penalty.with_hyperparams(theta))
@@ -85,7 +88,9 @@ class Problem:
         """``b`` of a solution."""
         return solution.intercept - self.intercept(solution.w) if self.has_offset else 0.0
 
-    def local(self, z: Vector, columns: NDArray[np.int32] | None = None, *, floor: float = 0.0) -> Problem:
+    def local(
+        self, z: Vector, columns: NDArray[np.int32] | None = None, *, slopes: Vector | None = None, floor: float = 0.0
+    ) -> Problem:
         """The problem with the loss's second-order model at predictions ``z``: least squares, as a problem of its own.
 
         It has the weights ``s∘f''``, divided by their sum, as everything else in it; means (through which the offset is
@@ -96,6 +101,8 @@ class Problem:
         z : array of shape (n,)
             With an offset at its best, so that the residuals sum to zero.
         columns : array of column numbers, optional
+        slopes : array of shape (n,), optional
+            ``f'(y, z)``, where it is known.
         floor : float, default 0
             Bound of the curvatures from below, as a share of their mean.
         """
@@ -106,12 +113,13 @@ class Problem:
             f2 = np.maximum(f2, floor * float(s @ f2))
         total = float(s @ f2)
         weights = s * f2 / total
+        slopes = self.datafit.gradient(self.y, z) if slopes is None else slopes
         design = self.design.reweighted(weights, columns, center=self.has_offset)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            response = np.where(weights > 0.0, z - self.datafit.gradient(self.y, z) / f2, 0.0)
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            response = np.where(weights > 0.0, z - slopes / f2, 0.0)
         if self.has_offset:
             response = response - float(weights @ z)
-        return Problem(design, response, 0.0, self.penalty.scaled(1.0 / total), Quadratic())
+        return Problem(design, response, 0.0, self.penalty.scaled(1.0 / total), scale=1.0 / total)
 
     def solve_support(
         self, support: NDArray[np.int32], b: Vector, *, atol: float, guess: Vector | None = None, damping: float = 0.0
@@ -128,17 +136,17 @@ class Problem:
             return self.normal.solve_support(support, ridge, b)
         return self.design.solve_support(support, ridge, b, atol=atol, guess=guess)
 
-    def correlation_after(self, support: NDArray[np.int32], w_S: Vector) -> Vector:
-        """``X̃ᵀS(y − X̃_S w_S)``."""
+    def correlation_after(self, support: NDArray[np.int32], w_S: Vector, offset: float = 0.0) -> Vector:
+        """``X̃ᵀq`` at coefficients, minus the gradient of the loss."""
         if self.normal is not None:
             return self.normal.c - self.normal.G[:, support] @ w_S
-        return self.design.gradient(self.design.weighted_residual(self.y, support, w_S))
+        return self.design.gradient(self.residual(self.prediction(support, w_S, offset)))
 
-    def correlation_on(self, support: NDArray[np.int32], w_S: Vector) -> Vector:
-        """``X̃_SᵀS(y − X̃_S w_S)``: the same on the support alone, without a look at the other columns."""
+    def correlation_on(self, support: NDArray[np.int32], w_S: Vector, offset: float = 0.0) -> Vector:
+        """The same on the support alone, without a look at the other columns."""
         if self.normal is not None:
             return self.correlation_after(support, w_S)[support]
-        return self.design.gradient_columns(support, self.design.weighted_residual(self.y, support, w_S))
+        return self.design.gradient_columns(support, self.residual(self.prediction(support, w_S, offset)))
 
     def correlation(self) -> Vector:
         """``X̃ᵀq`` at ``w = 0``, minus the gradient of the loss."""
@@ -188,16 +196,20 @@ class Solution:
 class Model:
     """What makes inner problems out of data: everything but the data.
 
-    ``penalty(n_features, total_weight)`` is in the units of the (standardised) columns.
+    ``penalty(n_features, total_weight)`` is in the units of the (standardised) columns. ``row_factors(y,
+    sample_weight)`` weigh training rows, and these only, beside their sample weights.
     """
 
     penalty: Callable[[int, float], Separable]
     fit_intercept: bool = True
     standardize: bool = False
     datafit: Datafit = field(default_factory=Quadratic)
+    row_factors: Callable[[Vector, Vector], Vector] | None = None
 
     def problems(self, storage: Storage, y: Vector, sample_weights: list[Vector]) -> list[Problem]:
         """One problem per weighting of the same rows."""
+        if self.row_factors is not None:
+            sample_weights = [weight * self.row_factors(y, weight) for weight in sample_weights]
         designs = Design.create_many(storage, sample_weights, center=self.fit_intercept, standardize=self.standardize)
         return [self.problem(design, y) for design in designs]
 

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from lambdahat._validation import check_target, encode_labels
 from lambdahat.datafits import Datafit, Quadratic
 from lambdahat.design import Design, Moments, NormalEquations, Storage
 from lambdahat.linear import Vector
@@ -27,7 +28,14 @@ class Data:
     X: Any  # as validated, for splitters
     groups: Any = None
     columns: list[str] | None = None  # names, where X is a frame
+    classes: NDArray[Any] | None = None  # the labels that y has as −1 and +1
     moments: list[Moments] = field(default_factory=list)  # of all rows, left here by a pass over X for a later fit
+
+    def target(self, y: Any, n: int, name: str, X_name: str) -> Vector:
+        """Other rows' targets, validated, as ``y`` has these."""
+        if self.classes is None:
+            return check_target(y, n, name, X_name)
+        return encode_labels(y, self.classes, n, name, X_name)
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,6 +97,11 @@ def check_trainable(folds: list[Fold]) -> None:
         problem = fold.problem
         rows = problem.design.rows
         where = f"the {rows.size} training rows of fold {k}" if len(folds) > 1 else f"all {rows.size} training rows"
+        if problem.datafit.labels and np.ptp(problem.y[rows]) == 0.0:
+            raise ValueError(
+                f"{where} hold one class only: a model between two cannot be fitted there, use folds that keep the "
+                "shares of the classes (scikit-learn's StratifiedKFold), or fewer folds"
+            )
         if np.ptp(problem.y[rows]) == 0.0 and not (problem.y_mean == 0.0 and problem.y[rows[0]] != 0.0):
             raise ValueError(
                 f"y is constant in {where}: nothing can be learnt there, use other folds (for example shuffled ones) "

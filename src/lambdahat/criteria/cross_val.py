@@ -17,12 +17,12 @@ from lambdahat.problem import Model
 
 @dataclass(frozen=True, eq=False)
 class CrossValidation:
-    """Mean over the folds of the mean squared error on the rows left out.
+    """Mean over the folds of the mean squared error (log-loss, for a classifier) on the rows left out.
 
     Parameters
     ----------
     cv : int, splitter or iterable of index pairs, default 5
-        As for scikit-learn. One split is a held-out set.
+        As for scikit-learn: folds are stratified for a classifier. One split is a held-out set.
 
     Notes
     -----
@@ -41,7 +41,7 @@ class CrossValidation:
                 raise ValueError(f"cv={self.cv} is no number of folds: pass at least 2, or a splitter")
             if self.cv > n:
                 raise ValueError(f"cv={self.cv} folds need as many rows, but n_samples={n}: use fewer folds")
-        splitter = check_cv(self.cv, data.y)
+        splitter = check_cv(self.cv, data.y, classifier=data.classes is not None)
         splits = []
         for k, (train, test) in enumerate(splitter.split(_seen_by(splitter, data), data.y, data.groups)):
             pair = (_rows(train, n, f"training rows of fold {k}"), _rows(test, n, f"validation rows of fold {k}"))

@@ -15,7 +15,9 @@ from lambdahat.problem import Model
 
 @dataclass(frozen=True, eq=False)
 class HeldOut:
-    """Mean squared error on a validation set given as separate arrays; models are fitted, and refitted, on ``X`` alone.
+    """Mean squared error (log-loss, for a classifier) on a validation set given as separate arrays.
+
+    Models are fitted, and refitted, on ``X`` alone.
 
     Parameters
     ----------
@@ -34,7 +36,8 @@ class HeldOut:
     sample_weight: Any = None
 
     def folds(self, model: Model, data: Data) -> list[Fold]:
-        X, y, weight = check_rows(self.X_val, self.y_val, self.sample_weight, names=("X_val", "y_val"))
+        names = ("X_val", "y_val")
+        X, y, weight = check_rows(self.X_val, self.y_val, self.sample_weight, names=names, target=data.target)
         if X.shape[1] != data.storage.shape[1]:
             raise ValueError(
                 f"X_val has {X.shape[1]} columns but X has {data.storage.shape[1]}: pass the same features in both"

@@ -17,6 +17,10 @@ class Datafit(Protocol):
         """Whether the loss is its own second-order model everywhere: least squares."""
 
     @property
+    def labels(self) -> bool:
+        """Whether targets are labels, −1 and +1."""
+
+    @property
     def metric(self) -> str:
         """What users call the loss when it judges a model."""
 

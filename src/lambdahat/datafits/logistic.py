@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import entr, expit
 
 from lambdahat.linear import Vector
+
+_TINY = 1e-300  # whose logarithm is finite
 
 
 @dataclass(frozen=True)
@@ -13,16 +14,19 @@ class Logistic:
     """``f(y, z) = log(1 + exp(−y z))`` with labels ``y = ±1``."""
 
     quadratic = False
+    labels = True
     metric = "log-loss"
     metric_factor = 1.0
     largest_curvature = 0.25
 
     def value(self, y: Vector, z: Vector, weights: Vector) -> float:
         margin = y * z
-        return float(weights @ (np.log1p(np.exp(-np.abs(margin))) - np.minimum(margin, 0.0)))
+        return float(weights @ (np.log(1.0 + np.exp(-np.abs(margin))) - np.minimum(margin, 0.0)))
 
     def gradient(self, y: Vector, z: Vector) -> Vector:
-        return np.asarray(-y * expit(-y * z))
+        falling = np.exp(-np.abs(z))
+        wrong = np.where(y * z > 0.0, falling, 1.0) / (1.0 + falling)  # the probability given to the other label
+        return np.asarray(-y * wrong)
 
     def curvature(self, y: Vector, z: Vector) -> Vector:
         falling = np.exp(-np.abs(z))
@@ -30,8 +34,9 @@ class Logistic:
 
     def conjugate(self, y: Vector, u: Vector, weights: Vector) -> float:
         # f*(y, u) = p log p + (1 − p) log(1 − p) with p = −yu, the probability given to the other label.
-        p = np.abs(u)
-        return -float(weights @ (entr(p) + entr(1.0 - p)))
+        wrong = np.maximum(np.abs(u), _TINY)
+        right = np.maximum(1.0 - wrong, _TINY)
+        return float(weights @ (wrong * np.log(wrong) + right * np.log(right)))
 
     def constant(self, y: Vector, weights: Vector) -> float:
         positive = float(weights[y > 0.0].sum())

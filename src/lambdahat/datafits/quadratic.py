@@ -12,6 +12,7 @@ class Quadratic:
     """``f(y, z) = ½ (y − z)²``."""
 
     quadratic = True
+    labels = False
     metric = "mean squared error"
     metric_factor = 2.0
     largest_curvature = 1.0

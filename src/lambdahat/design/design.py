@@ -41,6 +41,8 @@ class Design:
         Weighted column means, or zeros when there is no intercept.
     scales : array of shape (p,)
         Weighted standard deviations (1 for constant columns), or ones when columns are not standardised.
+    columns : array of column numbers, optional
+        Those that a reweighted design is good for.
     """
 
     storage: Storage
@@ -48,6 +50,7 @@ class Design:
     total_weight: float
     means: Vector
     scales: Vector
+    columns: Columns | None = None
 
     @classmethod
     def create(cls, storage: Storage, sample_weight: Vector, *, center: bool, standardize: bool) -> Design:
@@ -89,7 +92,7 @@ class Design:
         elif center and columns is not None:
             means.fill(np.nan)
             means[columns] = self.storage.rmatvec_columns(columns, weights)
-        return replace(self, weights=weights, means=means)
+        return replace(self, weights=weights, means=means, columns=columns)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -202,7 +205,8 @@ class Design:
         ``previous`` is a form over the first of these columns, whose Gram matrix is extended rather than made anew.
         """
         if isinstance(self.storage, SparseStorage):
-            return SparseForm(self.storage, self, columns, q, w, l1, l2, positive)
+            variances = self.all_variances[columns] if self.columns is None else self.variances(columns)
+            return SparseForm(self.storage, self, columns, q, variances, w, l1, l2, positive)
         if columns.size > FACTORISED:
             return DenseForm(Working(self, columns, y), self.gather(columns), w, l1, l2, positive)
         known: Matrix | None = None

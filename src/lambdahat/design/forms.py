@@ -161,23 +161,29 @@ class SparseForm:
     self_contained = False
 
     def __init__(
-        self, storage: SparseStorage, design: Design, columns: Columns, q: Vector, w: Vector, l1: Vector, l2: Vector,
-        positive: bool,
+        self, storage: SparseStorage, design: Design, columns: Columns, q: Vector, curvature: Vector, w: Vector,
+        l1: Vector, l2: Vector, positive: bool,
     ) -> None:  # fmt: skip
         self.storage, self.design, self.columns, self.q = storage, design, columns, q
         self.w, self.l1, self.l2, self.positive = w, l1, l2, positive
         self.means = design.means[columns]
-        self.curvature = design.all_variances[columns]
+        self.curvature = curvature
 
     def weighted_residual(self) -> Vector:
         return self.q
 
     def sweep(self, n_sweeps: int, gap_target: float) -> float:
-        csc.sweep(
-            *self.storage.arrays, self.columns, self.design.weights, self.means, self.curvature, self.l1, self.l2,
-            self.positive, self.w, self.q, n_sweeps,
-        )  # fmt: skip
+        self._sweep(np.arange(self.w.size), 1)
+        self._sweep(np.flatnonzero(self.w), n_sweeps - 1)  # mostly, what is zero after one sweep stays so
         return np.inf
+
+    def _sweep(self, subset: Subset, n_sweeps: int) -> None:
+        w = self.w[subset]
+        csc.sweep(
+            *self.storage.arrays, self.columns[subset], self.design.weights, self.means[subset],
+            self.curvature[subset], self.l1[subset], self.l2[subset], self.positive, w, self.q, n_sweeps,
+        )  # fmt: skip
+        self.w[subset] = w
 
     def gradient(self, subset: Subset) -> Vector:
         return self.storage.rmatvec_columns(self.columns[subset], self.q) - self.means[subset] * float(self.q.sum())

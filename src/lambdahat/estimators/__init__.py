@@ -1,9 +1,10 @@
 """scikit-learn estimators, thin."""
 
-from lambdahat.estimators.cross_validated import ElasticNetCV, LassoCV
+from lambdahat.estimators.cross_validated import ElasticNetCV, LassoCV, SparseLogisticRegressionCV
 from lambdahat.estimators.functions import HypergradientResult, PathResult, alpha_max, hypergradient, path
 from lambdahat.estimators.gradient_search import GradientSearch
 from lambdahat.estimators.linear_models import ElasticNet, Lasso, Ridge, WeightedLasso
+from lambdahat.estimators.logistic import SparseLogisticRegression
 
 __all__ = [
     "ElasticNet",
@@ -14,6 +15,8 @@ __all__ = [
     "LassoCV",
     "PathResult",
     "Ridge",
+    "SparseLogisticRegression",
+    "SparseLogisticRegressionCV",
     "WeightedLasso",
     "alpha_max",
     "hypergradient",

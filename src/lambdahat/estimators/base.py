@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Self
 
 import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, RegressorMixin
+from scipy.special import expit, log_expit
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from lambdahat._validation import (
     READ,
+    check_class_weight,
     check_container,
     check_count,
     check_factors,
     check_finite,
+    check_labels,
     check_magnitude,
     check_name,
     check_real,
@@ -28,6 +31,7 @@ from lambdahat._validation import (
     unchanged_on_error,
 )
 from lambdahat.criteria import Data, is_constant
+from lambdahat.datafits import Datafit, Quadratic
 from lambdahat.design import as_storage
 from lambdahat.linear import Vector
 from lambdahat.penalties import Separable
@@ -36,18 +40,32 @@ from lambdahat.search import Space
 from lambdahat.solvers import alpha_max, solve
 
 
-def validated(estimator: BaseEstimator, X: Any, y: Any, sample_weight: Any = None, groups: Any = None) -> Data:
+def validated(
+    estimator: BaseEstimator, model: LinearModel, X: Any, y: Any, sample_weight: Any = None, groups: Any = None
+) -> Data:
     """Validate training data, set ``n_features_in_`` and ``feature_names_in_``, and hand X to its storage."""
     columns = column_names(X)
     X, largest = _read(estimator, X, columns, reset=True)
     check_magnitude(largest, "X", "its columns")
-    target = check_target(y, X.shape[0])
-    return Data(as_storage(X), target, check_sample_weight(sample_weight, X.shape[0]), X, groups, columns)
+    target, classes = model._read_target(y, X.shape[0])
+    weight = check_sample_weight(sample_weight, X.shape[0])
+    return Data(as_storage(X), target, weight, X, groups, columns, classes)
 
 
 def _read(estimator: BaseEstimator, X: Any, columns: list[str] | None, *, reset: bool) -> tuple[Any, float]:
     X = validate_data(estimator, check_container(X), reset=reset, **READ)
     return X, check_finite(X, columns=columns)
+
+
+def _remark(problem: Problem, solution: Solution) -> str:
+    """What else there is to say of a solution, if anything."""
+    if not solution.w.any():
+        return _why_zero(problem)
+    if problem.datafit.labels and np.any(problem.penalty.l1 + problem.penalty.l2 == 0.0):
+        z = problem.prediction(solution.support, solution.w[solution.support], problem.offset(solution))
+        if np.all((problem.y * z)[problem.design.rows] > 0.0):
+            return "the classes are separated: without a penalty coefficients grow for ever, penalise every feature"
+    return ""
 
 
 def _why_zero(problem: Problem) -> str:
@@ -63,7 +81,9 @@ def check_model(estimator: Any, what: str) -> LinearModel:
     """One of the models that have hyperparameters, or a sentence."""
     if not isinstance(estimator, LinearModel) or not estimator.tunable:
         name = estimator.__name__ if isinstance(estimator, type) else type(estimator).__name__
-        raise ValueError(f"{name} has {what}: pass Lasso, ElasticNet, WeightedLasso or Ridge of lambdahat")
+        raise ValueError(
+            f"{name} has {what}: pass Lasso, ElasticNet, WeightedLasso, Ridge or SparseLogisticRegression of lambdahat"
+        )
     return estimator
 
 
@@ -72,7 +92,7 @@ def warn_unconverged(name: str, solution: Solution, stacklevel: int) -> None:
     warnings.warn(f"{name} {solution.message}", ConvergenceWarning, stacklevel=stacklevel + 1)
 
 
-class LinearModel(RegressorMixin, BaseEstimator):
+class LinearModel(BaseEstimator):
     """Base of the linear models: a subclass has parameters, a penalty, and a space for its hyperparameters."""
 
     fit_intercept: bool
@@ -81,7 +101,23 @@ class LinearModel(RegressorMixin, BaseEstimator):
     tol: float
     max_iter: int
     warm_start: bool
+    coef_: NDArray[np.float64]
+    intercept_: Any
     tunable: tuple[str, ...] = ("alpha",)
+    datafit: Datafit = Quadratic()
+
+    @property
+    def tuned(self) -> tuple[str, ...]:
+        """What a search tunes unless it is told otherwise."""
+        return self.tunable
+
+    def _read_target(self, y: Any, n: int) -> tuple[Vector, NDArray[Any] | None]:
+        """The target as the datafit takes it, and its classes."""
+        return check_target(y, n), None
+
+    def _row_factors(self, classes: NDArray[Any] | None) -> Callable[[Vector, Vector], Vector] | None:
+        """Weights of training rows beside their sample weights, see :class:`lambdahat.problem.Model`."""
+        return None
 
     def _make_penalty(self, n_features: int, total_weight: float) -> Separable:
         """The penalty at the present parameters, checked; θ is what :meth:`_space` of all tunable parameters yields."""
@@ -103,8 +139,14 @@ class LinearModel(RegressorMixin, BaseEstimator):
             [np.atleast_1d(np.asarray(getattr(self, name), dtype=np.float64)) for name in space.names]
         )
 
-    def _model(self, names: Sequence[str] | None = None) -> Model:
-        return Model(self._make_penalty, bool(self.fit_intercept), bool(self.standardize))
+    def _model(self, names: Sequence[str] | None = None, classes: NDArray[Any] | None = None) -> Model:
+        penalty = self._penalty_of(tuple(names or self.tuned))
+        factors = self._row_factors(classes)
+        return Model(penalty, bool(self.fit_intercept), bool(self.standardize), self.datafit, factors)
+
+    def _penalty_of(self, names: tuple[str, ...]) -> Callable[[int, float], Separable]:
+        """The penalty as a function of the hyperparameters named."""
+        return self._make_penalty
 
     def _check_params(self) -> None:
         check_real(self.tol, "tol", open_low=True)
@@ -140,26 +182,46 @@ class LinearModel(RegressorMixin, BaseEstimator):
         """
         self._check_params()
         with unchanged_on_error(self):
-            data = validated(self, X, y, sample_weight)
+            data = validated(self, self, X, y, sample_weight)
             start = None
-            if self.warm_start and getattr(self, "coef_", np.empty(0)).shape == (data.storage.shape[1],):
-                start = Solution(self.coef_, self.intercept_, np.inf, 0, False, "")
+            if self.warm_start and np.size(getattr(self, "coef_", ())) == data.storage.shape[1]:
+                start = Solution(np.ravel(self.coef_), float(np.ravel(self.intercept_)[0]), np.inf, 0, False, "")
             return self._fit(data, start)
 
     def _fit(self, data: Data, start: Solution | None = None) -> Self:
         if data.moments:
             problem = self._model().problem_from_moments(data.storage, data.y, data.sample_weight, data.moments[0])
         else:
-            problem = self._model().problems(data.storage, data.y, [data.sample_weight])[0]
+            problem = self._model(None, data.classes).problems(data.storage, data.y, [data.sample_weight])[0]
         solution = solve(problem, tol=self.tol, max_iter=self.max_iter, start=start)
         self.coef_ = solution.w
         self.intercept_ = solution.intercept
         self.dual_gap_ = solution.gap
         self.n_iter_ = max(1, solution.n_iter)
-        self.status_ = solution.message if solution.w.any() else f"{solution.message}; {_why_zero(problem)}"
+        self.status_ = "; ".join(filter(None, (solution.message, _remark(problem, solution))))
         if not solution.converged:
             warn_unconverged(type(self).__name__, solution, stacklevel=3)
         return self
+
+    def _linear_predictor(self, X: Any) -> Vector:
+        """``Xw + intercept``, shape (n,)."""
+        check_is_fitted(self)
+        X, _ = _read(self, X, column_names(X), reset=False)
+        coef, intercept = np.ravel(self.coef_), float(np.ravel(self.intercept_)[0])
+        if scipy.sparse.issparse(X):
+            return np.asarray(X @ coef + intercept)
+        used = np.flatnonzero(coef).astype(np.int32)
+        return as_storage(X).matvec_columns(used, coef[used]) + intercept
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.input_tags.positive_only = False
+        return tags
+
+
+class LinearRegressor(RegressorMixin, LinearModel):
+    """A linear model of a number."""
 
     def predict(self, X: Any) -> NDArray[np.float64]:
         """Predict the target.
@@ -172,15 +234,98 @@ class LinearModel(RegressorMixin, BaseEstimator):
         -------
         array of shape (n,)
         """
-        check_is_fitted(self)
-        X, _ = _read(self, X, column_names(X), reset=False)
-        if scipy.sparse.issparse(X):
-            return np.asarray(X @ self.coef_ + self.intercept_)
-        used = np.flatnonzero(self.coef_).astype(np.int32)
-        return as_storage(X).matvec_columns(used, self.coef_[used]) + self.intercept_
+        return self._linear_predictor(X)
+
+
+class LinearClassifier(ClassifierMixin, LinearModel):
+    """A linear model of the log-odds of the second of two classes."""
+
+    class_weight: Any
+    classes_: NDArray[Any]
+
+    def _read_target(self, y: Any, n: int) -> tuple[Vector, NDArray[Any] | None]:
+        classes, target = check_labels(y, n)
+        return target, classes
+
+    def _row_factors(self, classes: NDArray[Any] | None) -> Callable[[Vector, Vector], Vector] | None:
+        if self.class_weight is None or classes is None:
+            return None
+        check_class_weight(self.class_weight, classes)
+
+        def factors(y: Vector, weight: Vector) -> Vector:
+            if isinstance(self.class_weight, str):  # balanced: both classes weigh the same
+                total, positive = float(weight.sum()), float(weight[y > 0.0].sum())
+                negative, positive = 0.5 * total / max(total - positive, 1e-300), 0.5 * total / max(positive, 1e-300)
+            else:
+                negative, positive = (float(self.class_weight.get(label, 1.0)) for label in classes.tolist())
+            return np.where(y > 0.0, positive, negative)
+
+        return factors
+
+    def _fit(self, data: Data, start: Solution | None = None) -> Self:
+        super()._fit(data, start)
+        assert data.classes is not None
+        self.coef_, self.intercept_ = self.coef_.reshape(1, -1), np.reshape(self.intercept_, 1)
+        self.classes_ = data.classes
+        return self
+
+    def decision_function(self, X: Any) -> NDArray[np.float64]:
+        """The log-odds of the second class.
+
+        Parameters
+        ----------
+        X : array, sparse matrix or frame of shape (n, p)
+
+        Returns
+        -------
+        array of shape (n,)
+        """
+        return self._linear_predictor(X)
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """Predict the class.
+
+        Parameters
+        ----------
+        X : array, sparse matrix or frame of shape (n, p)
+
+        Returns
+        -------
+        array of shape (n,)
+        """
+        positive = self.decision_function(X) > 0.0
+        labels: NDArray[Any] = self.classes_[positive.astype(np.intp)]
+        return labels
+
+    def predict_proba(self, X: Any) -> NDArray[np.float64]:
+        """Probabilities of both classes.
+
+        Parameters
+        ----------
+        X : array, sparse matrix or frame of shape (n, p)
+
+        Returns
+        -------
+        array of shape (n, 2)
+        """
+        z = self.decision_function(X)
+        return np.column_stack([expit(-z), expit(z)])
+
+    def predict_log_proba(self, X: Any) -> NDArray[np.float64]:
+        """Logarithms of the probabilities of both classes.
+
+        Parameters
+        ----------
+        X : array, sparse matrix or frame of shape (n, p)
+
+        Returns
+        -------
+        array of shape (n, 2)
+        """
+        z = self.decision_function(X)
+        return np.column_stack([log_expit(-z), log_expit(z)])
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
-        tags.input_tags.positive_only = False
+        tags.classifier_tags.multi_class = False
         return tags

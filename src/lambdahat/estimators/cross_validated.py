@@ -1,4 +1,4 @@
-"""Drop-in classes for scikit-learn's `LassoCV` and `ElasticNetCV`."""
+"""Drop-in classes for scikit-learn's `LassoCV`, `ElasticNetCV` and `LogisticRegressionCV`."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import numbers
 from typing import Any, Self
 
 from lambdahat._validation import check_real
-from lambdahat.estimators.base import LinearModel
+from lambdahat.estimators.base import LinearClassifier, LinearModel, LinearRegressor
 from lambdahat.estimators.gradient_search import GradientSearch
 from lambdahat.estimators.linear_models import ElasticNet, Lasso
+from lambdahat.estimators.logistic import SparseLogisticRegression
 from lambdahat.penalties import Separable
 
 
-class _CrossValidated(LinearModel):
+class CrossValidated(LinearModel):
     """Fit by a :class:`GradientSearch` and keep the fitted attributes of the model it ends with."""
 
     tunable = ()
@@ -23,7 +24,8 @@ class _CrossValidated(LinearModel):
     def _make_penalty(self, n_features: int, total_weight: float) -> Separable:
         return self._estimator()._make_penalty(n_features, total_weight)
 
-    def _estimator(self) -> LinearModel:
+    def _estimator(self, l1_ratio: float = 1.0) -> LinearModel:
+        """The model to be tuned."""
         raise NotImplementedError
 
     def _search(
@@ -48,7 +50,7 @@ class _CrossValidated(LinearModel):
         return self
 
 
-class LassoCV(_CrossValidated):
+class LassoCV(CrossValidated, LinearRegressor):
     """Lasso with ``alpha`` chosen by cross-validation: scikit-learn's `LassoCV`, by gradient instead of by grid.
 
     Parameters
@@ -95,7 +97,7 @@ class LassoCV(_CrossValidated):
         self.n_jobs = n_jobs
         self.verbose = verbose
 
-    def _estimator(self) -> Lasso:
+    def _estimator(self, l1_ratio: float = 1.0) -> Lasso:
         return Lasso(
             fit_intercept=self.fit_intercept, standardize=self.standardize, positive=self.positive,
             penalty_factors=self.penalty_factors, tol=self.tol, max_iter=self.max_iter,
@@ -119,7 +121,32 @@ class LassoCV(_CrossValidated):
         return self._adopt(self._search(X, y, sample_weight, groups, self._estimator()))
 
 
-class ElasticNetCV(_CrossValidated):
+class RatioChosen(CrossValidated):
+    """Choose ``alpha`` with a given ``l1_ratio``, the best of several, or one that is tuned as well."""
+
+    l1_ratio: Any
+    l1_ratio_: float
+
+    def _choose(self, X: Any, y: Any, sample_weight: Any, groups: Any) -> GradientSearch:
+        if isinstance(self.l1_ratio, str):
+            if self.l1_ratio != "auto":
+                raise ValueError(f"l1_ratio={self.l1_ratio!r} is unknown: pass a number, a list of numbers, or 'auto'")
+            both = ["alpha", "l1_ratio"]
+            search = self._search(X, y, sample_weight, groups, self._estimator(0.5), hyperparams=both)
+        else:
+            ratios = [self.l1_ratio] if isinstance(self.l1_ratio, numbers.Real) else list(self.l1_ratio)
+            if not ratios:
+                raise ValueError("l1_ratio is empty: pass a number, a list of numbers, or 'auto'")
+            searches = [
+                self._search(X, y, sample_weight, groups, self._estimator(ratio), hyperparams=["alpha"])
+                for ratio in [check_real(ratio, "l1_ratio", high=1.0) for ratio in ratios]
+            ]
+            search = min(searches, key=lambda search: search.best_criterion_)
+        self.l1_ratio_ = float(search.best_estimator_.l1_ratio)
+        return search
+
+
+class ElasticNetCV(RatioChosen, LinearRegressor):
     """Elastic net with ``alpha``, and ``l1_ratio`` unless given, chosen by cross-validation.
 
     Parameters
@@ -191,18 +218,91 @@ class ElasticNetCV(_CrossValidated):
         -------
         self
         """
-        if isinstance(self.l1_ratio, str):
-            if self.l1_ratio != "auto":
-                raise ValueError(f"l1_ratio={self.l1_ratio!r} is unknown: pass a number, a list of numbers, or 'auto'")
-            search = self._search(X, y, sample_weight, groups, self._estimator())
-        else:
-            ratios = [self.l1_ratio] if isinstance(self.l1_ratio, numbers.Real) else list(self.l1_ratio)
-            if not ratios:
-                raise ValueError("l1_ratio is empty: pass a number, a list of numbers, or 'auto'")
-            searches = [
-                self._search(X, y, sample_weight, groups, self._estimator(ratio), hyperparams=["alpha"])
-                for ratio in [check_real(ratio, "l1_ratio", high=1.0) for ratio in ratios]
-            ]
-            search = min(searches, key=lambda search: search.best_criterion_)
-        self.l1_ratio_ = float(search.best_estimator_.l1_ratio)
+        return self._adopt(self._choose(X, y, sample_weight, groups))
+
+
+class SparseLogisticRegressionCV(RatioChosen, LinearClassifier):
+    """Sparse logistic regression with ``alpha``, and ``l1_ratio`` unless given, chosen by cross-validated log-loss.
+
+    What scikit-learn's `LogisticRegressionCV` is for, by gradient instead of by grid.
+
+    Parameters
+    ----------
+    l1_ratio : float, list of float, or "auto", default 1.0
+        One value is kept; of a list the best is taken; ``"auto"`` tunes it by gradient too.
+    cv : int, splitter or iterable, default 5
+        Folds are stratified.
+    class_weight, fit_intercept, standardize, positive, penalty_factors, tol, max_iter
+        As in :class:`SparseLogisticRegression`.
+    n_jobs : int, optional
+        Folds solved at a time, in threads.
+    verbose : int, default 0
+
+    Attributes
+    ----------
+    alpha_, l1_ratio_, C_ : float
+        The chosen ones; ``C_`` is scikit-learn's ``C`` with the same solution.
+    coef_, intercept_, classes_, dual_gap_, n_iter_, n_features_in_, feature_names_in_
+        As in :class:`SparseLogisticRegression`.
+    trace_ : Trace
+        What the search visited; takes the place of ``scores_`` and ``Cs_``.
+    status_ : str
+    search_ : GradientSearch
+    """
+
+    datafit = SparseLogisticRegression.datafit
+
+    def __init__(
+        self,
+        *,
+        l1_ratio: Any = 1.0,
+        cv: Any = None,
+        class_weight: Any = None,
+        fit_intercept: bool = True,
+        standardize: bool = False,
+        positive: bool = False,
+        penalty_factors: Any = None,
+        tol: float = 1e-4,
+        max_iter: int = 1000,
+        n_jobs: int | None = None,
+        verbose: int = 0,
+    ) -> None:
+        self.l1_ratio = l1_ratio
+        self.cv = cv
+        self.class_weight = class_weight
+        self.fit_intercept = fit_intercept
+        self.standardize = standardize
+        self.positive = positive
+        self.penalty_factors = penalty_factors
+        self.tol = tol
+        self.max_iter = max_iter
+        self.n_jobs = n_jobs
+        self.verbose = verbose
+
+    def _estimator(self, l1_ratio: float = 0.5) -> SparseLogisticRegression:
+        return SparseLogisticRegression(
+            l1_ratio=l1_ratio, class_weight=self.class_weight, fit_intercept=self.fit_intercept,
+            standardize=self.standardize, positive=self.positive, penalty_factors=self.penalty_factors, tol=self.tol,
+            max_iter=self.max_iter,
+        )  # fmt: skip
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, *, groups: Any = None) -> Self:
+        """Choose ``alpha`` (and ``l1_ratio``) and fit.
+
+        Parameters
+        ----------
+        X : array, sparse matrix or frame of shape (n, p)
+        y : array of shape (n,)
+            Labels of two classes.
+        sample_weight : array of shape (n,), optional
+        groups : array of shape (n,), optional
+            For splitters that want it.
+
+        Returns
+        -------
+        self
+        """
+        search = self._choose(X, y, sample_weight, groups)
+        self.classes_ = search.classes_
+        self.C_ = search.best_estimator_.C_
         return self._adopt(search)

@@ -11,16 +11,19 @@ from numpy.typing import NDArray
 
 from lambdahat import solvers
 from lambdahat._validation import check_count, check_factors, check_name, check_real, check_rows
-from lambdahat.criteria import Data
+from lambdahat.criteria import Data, HeldOut, check_trainable
 from lambdahat.design import as_storage
 from lambdahat.estimators.base import LinearModel, check_model, warn_unconverged
 from lambdahat.estimators.gradient_search import as_criterion
+from lambdahat.estimators.linear_models import Lasso
+from lambdahat.estimators.logistic import SparseLogisticRegression
 from lambdahat.linear import Vector
 from lambdahat.penalties import l1
 from lambdahat.problem import Model, Problem, Solution
 from lambdahat.search import fold_hypergradient
 
 METHODS = ("implicit",)
+LOSSES: dict[str, type[LinearModel]] = {"quadratic": Lasso, "logistic": SparseLogisticRegression}
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +73,7 @@ def hypergradient(
 
     Parameters
     ----------
-    estimator : Lasso, ElasticNet, WeightedLasso or Ridge
+    estimator : Lasso, ElasticNet, WeightedLasso, Ridge or SparseLogisticRegression
         Its hyperparameters say where.
     X : array, sparse matrix or frame of shape (n, p)
     y : array of shape (n,)
@@ -92,8 +95,10 @@ def hypergradient(
     check_real(tol, "tol", open_low=True)
     estimator = check_model(estimator, "no gradient here")
     estimator._check_params()
-    X, y, weight = check_rows(X, y, sample_weight)
-    folds = as_criterion(criterion, cv).folds(estimator._model(), Data(as_storage(X), y, weight, X, groups))
+    X, y, weight, classes = _read(estimator, X, y, sample_weight)
+    data = Data(as_storage(X), y, weight, X, groups, classes=classes)
+    folds = as_criterion(criterion, cv).folds(estimator._model(None, classes), data)
+    check_trainable(folds)
     p = X.shape[1]
     space = estimator._space(None, p)
     values = estimator._values(space, p)
@@ -126,6 +131,21 @@ def hypergradient(
     )
 
 
+def _read(
+    estimator: LinearModel, X: Any, y: Any, sample_weight: Any
+) -> tuple[Any, Vector, Vector, NDArray[Any] | None]:
+    """X, the target as the estimator's datafit takes it, weights, and classes."""
+    found: list[NDArray[Any] | None] = []
+
+    def target(y: Any, n: int, *_: str) -> Vector:
+        values, classes = estimator._read_target(y, n)
+        found.append(classes)
+        return values
+
+    X, y, weight = check_rows(X, y, sample_weight, target=target)
+    return X, y, weight, found[0]
+
+
 def _warn_once(estimator: LinearModel, unconverged: list[Solution]) -> None:
     """One warning, for the worst."""
     if unconverged:
@@ -146,7 +166,7 @@ class PathResult:
         Relative duality gaps reached.
     support_sizes : array of shape (n_alphas,)
     scores : array of shape (n_alphas,), or None
-        Mean squared error on the validation data, when given.
+        Mean squared error (log-loss, for a classifier) on the validation data, when given.
     """
 
     alphas: Vector
@@ -173,7 +193,7 @@ def path(
 
     Parameters
     ----------
-    estimator : Lasso, ElasticNet, WeightedLasso or Ridge
+    estimator : Lasso, ElasticNet, WeightedLasso, Ridge or SparseLogisticRegression
         Its other parameters are kept; its ``tol`` is that of every solution.
     X : array, sparse matrix or frame of shape (n, p)
     y : array of shape (n,)
@@ -191,15 +211,15 @@ def path(
     """
     estimator = check_model(estimator, "no path here")
     estimator._check_params()
-    X, y, weight = check_rows(X, y, sample_weight)
-    storage = as_storage(X)
+    X, y, weight, classes = _read(estimator, X, y, sample_weight)
+    data = Data(as_storage(X), y, weight, X, classes=classes)
     p = X.shape[1]
 
     def at(alpha: float) -> Problem:
         model = type(estimator)(**{**estimator.get_params(deep=False), "alpha": alpha})
-        return model._model().problem(design, y)
+        return model._model(None, classes).problem(design, y)
 
-    design = estimator._model().problems(storage, y, [weight])[0].design
+    design = estimator._model(None, classes).problems(data.storage, y, [weight])[0].design
     if alphas is None:
         largest = solvers.alpha_max(at(1.0))
         if largest == 0.0:
@@ -209,11 +229,9 @@ def path(
     alphas = np.sort([check_real(alpha, "alpha") for alpha in np.atleast_1d(alphas).tolist()])[::-1]
     if alphas.size == 0:
         raise ValueError("alphas is empty: pass at least one value")
-    held_out = None
+    validation = None
     if X_val is not None or y_val is not None:
-        held_out = check_rows(X_val, y_val, names=("X_val", "y_val"))[:2]
-        if held_out[0].shape[1] != p:
-            raise ValueError(f"X_val has {held_out[0].shape[1]} columns but X has {p}: pass the same features in both")
+        validation = HeldOut(X_val, y_val).folds(estimator._model(None, classes), data)[0].validation
     coefs, intercepts = np.zeros((p, alphas.size)), np.zeros(alphas.size)
     gaps, scores = np.zeros(alphas.size), np.zeros(alphas.size)
     solution, unconverged = None, []
@@ -222,11 +240,12 @@ def path(
         if not solution.converged:
             unconverged.append(solution)
         coefs[:, k], intercepts[k], gaps[k] = solution.w, solution.intercept, solution.gap
-        if held_out is not None:
-            scores[k] = np.mean((held_out[1] - held_out[0] @ solution.w - solution.intercept) ** 2)
+        if validation is not None:
+            support = solution.support
+            scores[k] = validation.error(support, solution.w[support], at(float(alpha)).offset(solution))[0]
     _warn_once(estimator, unconverged)
     sizes = np.count_nonzero(coefs, axis=0)
-    return PathResult(alphas, coefs, intercepts, gaps, sizes, scores if held_out is not None else None)
+    return PathResult(alphas, coefs, intercepts, gaps, sizes, scores if validation is not None else None)
 
 
 def alpha_max(
@@ -239,8 +258,11 @@ def alpha_max(
     penalty_factors: Any = None,
     l1_ratio: float = 1.0,
     sample_weight: Any = None,
+    loss: str = "quadratic",
 ) -> float:
-    """The smallest ``alpha`` of a Lasso (or elastic net) at which all penalised coefficients are zero, exactly.
+    """The smallest ``alpha`` at which all penalised coefficients are zero, exactly.
+
+    Of a Lasso, an elastic net, or a sparse logistic regression.
 
     Parameters
     ----------
@@ -251,13 +273,18 @@ def alpha_max(
     l1_ratio : float, default 1.0
         As in :class:`ElasticNet`.
     sample_weight : array of shape (n,), optional
+    loss : {"quadratic", "logistic"}, default "quadratic"
+        With ``"logistic"``, ``y`` holds labels.
 
     Returns
     -------
     float
     """
     check_real(l1_ratio, "l1_ratio", high=1.0)
-    X, y, weight = check_rows(X, y, sample_weight)
+    estimator = LOSSES[check_name(loss, LOSSES, "loss")]()
+    X, y, weight, _ = _read(estimator, X, y, sample_weight)
     factors = check_factors(penalty_factors, X.shape[1])
-    model = Model(lambda p, _: l1(p, l1_ratio, factors, positive=positive), fit_intercept, standardize)
+    model = Model(
+        lambda p, _: l1(p, l1_ratio, factors, positive=positive), fit_intercept, standardize, estimator.datafit
+    )
     return solvers.alpha_max(model.problems(as_storage(X), y, [weight])[0])

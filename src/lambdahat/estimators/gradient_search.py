@@ -10,8 +10,10 @@ from typing import Any, Self
 import numpy as np
 from joblib import effective_n_jobs
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, MetaEstimatorMixin, RegressorMixin, clone
+from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
 from sklearn.pipeline import Pipeline
+from sklearn.utils import get_tags
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from lambdahat._validation import check_count, check_name, check_real, unchanged_on_error
@@ -25,7 +27,12 @@ from lambdahat.search import CriterionObjective, Evaluation, run
 OPTIMIZERS: dict[str, Callable[[], OuterOptimizer]] = {"scalar": Scalar, "lbfgs": LBFGS}
 
 
-class GradientSearch(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
+def _has(method: str) -> Callable[[Any], bool]:
+    """Whether the estimator that is tuned has a method."""
+    return lambda search: hasattr(search.estimator, method)
+
+
+class GradientSearch(MetaEstimatorMixin, BaseEstimator):
     """Choose the hyperparameters of a linear model by the gradient of a criterion.
 
     The criterion is differentiated through the fitted coefficients (implicit differentiation on the support, Bertrand
@@ -33,11 +40,12 @@ class GradientSearch(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
 
     Parameters
     ----------
-    estimator : Lasso, ElasticNet, WeightedLasso, Ridge, or a Pipeline that ends in one
+    estimator : Lasso, ElasticNet, WeightedLasso, Ridge, SparseLogisticRegression, or a Pipeline that ends in one
     criterion : "cv" or criterion object, default "cv"
-        ``"cv"`` is the mean squared error of cross-validation over ``cv``; :class:`HeldOut` that on separate arrays.
+        ``"cv"`` is the mean squared error (log-loss, for a classifier) of cross-validation over ``cv``;
+        :class:`HeldOut` that on separate arrays.
     cv : int, splitter or iterable of index pairs, default 5
-        As for scikit-learn; one split is a held-out set.
+        As for scikit-learn (stratified for a classifier); one split is a held-out set.
     hyperparams : list of str, optional
         Which to tune; by default all that the estimator has.
     bounds : dict of name to (low, high), or (low, high), optional
@@ -64,7 +72,9 @@ class GradientSearch(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
     ----------
     best_params_ : dict
     best_criterion_ : float
-        The value minimised: a mean squared error.
+        The value minimised.
+    metric_ : str
+        What it is: "mean squared error" or "log-loss".
     best_score_ : float
         ``−best_criterion_``: greater is better.
     fold_criteria_ : array of shape (n_folds,)
@@ -142,14 +152,15 @@ class GradientSearch(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
         criterion = as_criterion(self.criterion, self.cv)
         with unchanged_on_error(self):
             if steps is None:
-                data = validated(self, X, y, sample_weight, groups)
-                folds = criterion.folds(model._model(names), data)
+                data = validated(self, model, X, y, sample_weight, groups)
+                folds = criterion.folds(model._model(names, data.classes), data)
             else:
                 data = None
-                folds = pipeline_folds(steps, model._model(names), criterion, X, y, sample_weight, groups)
+                folds = pipeline_folds(steps, model, names, criterion, X, y, sample_weight, groups)
             check_trainable(folds)
             objective = self._search(model, names, folds, prefix="" if steps is None else self._last_step + "__")
             self._keep(objective)
+            self.metric_ = model.datafit.metric
             if self.refit:
                 self._refit(objective, data, X, y, sample_weight)
         return self
@@ -173,7 +184,7 @@ class GradientSearch(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
 
     def _chosen(self, model: LinearModel) -> tuple[str, ...]:
         if self.hyperparams is None:
-            return model.tunable
+            return model.tuned
         chosen = [self.hyperparams] if isinstance(self.hyperparams, str) else list(self.hyperparams)
         if not chosen:
             raise ValueError(f"hyperparams is empty: choose from {', '.join(map(repr, model.tunable))}")
@@ -238,15 +249,21 @@ class GradientSearch(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
         self.best_estimator_ = best
 
     @property
+    def classes_(self) -> NDArray[Any]:
+        """Labels, where the refitted model is a classifier."""
+        classes: NDArray[Any] = self._final.classes_
+        return classes
+
+    @property
     def coef_(self) -> NDArray[np.float64]:
         """Coefficients of the refitted model."""
         coef: NDArray[np.float64] = self._final.coef_
         return coef
 
     @property
-    def intercept_(self) -> float:
+    def intercept_(self) -> Any:
         """Intercept of the refitted model."""
-        return float(self._final.intercept_)
+        return self._final.intercept_
 
     @property
     def _final(self) -> Any:
@@ -255,19 +272,51 @@ class GradientSearch(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
         best = self.best_estimator_
         return best.steps[-1][1] if isinstance(best, Pipeline) else best
 
-    def predict(self, X: Any) -> NDArray[np.float64]:
+    def predict(self, X: Any) -> NDArray[Any]:
         """Predict with the refitted estimator."""
+        prediction: NDArray[Any] = self._refitted.predict(X)
+        return prediction
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """The refitted estimator's own score: R² of a regressor, accuracy of a classifier."""
+        weights = {} if sample_weight is None else {"sample_weight": sample_weight}
+        return float(self._refitted.score(X, y, **weights))
+
+    @available_if(_has("decision_function"))
+    def decision_function(self, X: Any) -> NDArray[np.float64]:
+        """Log-odds of the second class by the refitted estimator."""
+        log_odds: NDArray[np.float64] = self._refitted.decision_function(X)
+        return log_odds
+
+    @available_if(_has("predict_proba"))
+    def predict_proba(self, X: Any) -> NDArray[np.float64]:
+        """Probabilities of the classes by the refitted estimator."""
+        probabilities: NDArray[np.float64] = self._refitted.predict_proba(X)
+        return probabilities
+
+    @available_if(_has("predict_log_proba"))
+    def predict_log_proba(self, X: Any) -> NDArray[np.float64]:
+        """Logarithms of the probabilities of the classes by the refitted estimator."""
+        logarithms: NDArray[np.float64] = self._refitted.predict_log_proba(X)
+        return logarithms
+
+    @property
+    def _refitted(self) -> Any:
         check_is_fitted(self)
         if not hasattr(self, "best_estimator_"):
             raise AttributeError("GradientSearch was fitted with refit=False and cannot predict: set refit=True")
-        prediction: NDArray[np.float64] = self.best_estimator_.predict(X)
-        return prediction
+        return self.best_estimator_
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "trace_")
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
+        inner = get_tags(self.estimator)
+        tags.estimator_type = inner.estimator_type
+        tags.classifier_tags = inner.classifier_tags
+        tags.regressor_tags = inner.regressor_tags
+        tags.target_tags.required = True
         tags.input_tags.sparse = True
         return tags
 

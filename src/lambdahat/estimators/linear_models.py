@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lambdahat._validation import check_factors, check_name, check_real
-from lambdahat.estimators.base import LinearModel
+from lambdahat.estimators.base import LinearModel, LinearRegressor
 from lambdahat.linear import Vector
 from lambdahat.penalties import Separable, elastic_net, l1, ridge, tied_elastic_net, weighted_l1
-from lambdahat.problem import Model
 from lambdahat.search import Space
 
-_COMMON = """
+COMMON = """
     fit_intercept : bool, default True
     standardize : bool, default False
         Penalise as if every column had standard deviation 1; coefficients stay in the units of X, and X is not copied.
@@ -44,7 +43,7 @@ _COMMON = """
 """
 
 
-class Lasso(LinearModel):
+class Lasso(LinearRegressor):
     """``1/(2 Σs) Σ s_i (y_i − b − x_iᵀw)² + alpha Σ_j factor_j |w_j|``, as scikit-learn's Lasso.
 
     Parameters
@@ -87,42 +86,12 @@ class Lasso(LinearModel):
         return l1(n_features, check_real(self.alpha, "alpha"), self._factors(n_features), positive=self.positive)
 
 
-class ElasticNet(LinearModel):
-    """``1/(2 Σs) Σ s_i (y_i − b − x_iᵀw)² + alpha (l1_ratio ‖w‖₁ + ½ (1 − l1_ratio) ‖w‖²)``, as scikit-learn's.
+class AlphaAndRatio(LinearModel):
+    """``alpha (l1_ratio ‖w‖₁ + ½ (1 − l1_ratio) ‖w‖²)``, of which a search may tune one hyperparameter or both."""
 
-    Parameters
-    ----------
-    alpha : float, default 1.0
-        Strength of the penalty, at least zero.
-    l1_ratio : float, default 0.5
-        Share of the ℓ1 norm, in [0, 1].
-    {common}
-    """
-
+    alpha: float
+    l1_ratio: float
     tunable = ("alpha", "l1_ratio")
-
-    def __init__(
-        self,
-        alpha: float = 1.0,
-        *,
-        l1_ratio: float = 0.5,
-        fit_intercept: bool = True,
-        standardize: bool = False,
-        positive: bool = False,
-        penalty_factors: Any = None,
-        tol: float = 1e-4,
-        max_iter: int = 1000,
-        warm_start: bool = False,
-    ) -> None:
-        self.alpha = alpha
-        self.l1_ratio = l1_ratio
-        self.fit_intercept = fit_intercept
-        self.standardize = standardize
-        self.positive = positive
-        self.penalty_factors = penalty_factors
-        self.tol = tol
-        self.max_iter = max_iter
-        self.warm_start = warm_start
 
     def _make_penalty(self, n_features: int, total_weight: float) -> Separable:
         alpha, ratio = check_real(self.alpha, "alpha"), check_real(self.l1_ratio, "l1_ratio", high=1.0)
@@ -133,13 +102,11 @@ class ElasticNet(LinearModel):
         alpha, ratio = check_real(self.alpha, "alpha"), check_real(self.l1_ratio, "l1_ratio", high=1.0)
         return tied_elastic_net(n_features, alpha, ratio, self._factors(n_features), positive=self.positive)
 
-    def _model(self, names: Sequence[str] | None = None) -> Model:
-        tied = names is not None and tuple(names) == ("alpha",)
-        penalty = self._tied_penalty if tied else self._make_penalty
-        return Model(penalty, bool(self.fit_intercept), bool(self.standardize))
+    def _penalty_of(self, names: tuple[str, ...]) -> Callable[[int, float], Separable]:
+        return self._tied_penalty if names == ("alpha",) else self._make_penalty
 
     def _space(self, names: Sequence[str] | None, n_features: int) -> Space:
-        chosen = tuple(check_name(name, self.tunable, "hyperparameter") for name in names or self.tunable)
+        chosen = tuple(check_name(name, self.tunable, "hyperparameter") for name in names or self.tuned)
         if chosen == ("alpha",):
             return super()._space(chosen, n_features)
         if chosen == ("l1_ratio",):
@@ -168,7 +135,43 @@ class ElasticNet(LinearModel):
         return [(np.array([0.0, logit]), np.array([1.0, 0.0])) for logit in np.log(ratios / (1.0 - ratios))]
 
 
-class WeightedLasso(LinearModel):
+class ElasticNet(AlphaAndRatio, LinearRegressor):
+    """``1/(2 Σs) Σ s_i (y_i − b − x_iᵀw)² + alpha (l1_ratio ‖w‖₁ + ½ (1 − l1_ratio) ‖w‖²)``, as scikit-learn's.
+
+    Parameters
+    ----------
+    alpha : float, default 1.0
+        Strength of the penalty, at least zero.
+    l1_ratio : float, default 0.5
+        Share of the ℓ1 norm, in [0, 1].
+    {common}
+    """
+
+    def __init__(
+        self,
+        alpha: float = 1.0,
+        *,
+        l1_ratio: float = 0.5,
+        fit_intercept: bool = True,
+        standardize: bool = False,
+        positive: bool = False,
+        penalty_factors: Any = None,
+        tol: float = 1e-4,
+        max_iter: int = 1000,
+        warm_start: bool = False,
+    ) -> None:
+        self.alpha = alpha
+        self.l1_ratio = l1_ratio
+        self.fit_intercept = fit_intercept
+        self.standardize = standardize
+        self.positive = positive
+        self.penalty_factors = penalty_factors
+        self.tol = tol
+        self.max_iter = max_iter
+        self.warm_start = warm_start
+
+
+class WeightedLasso(LinearRegressor):
     """``1/(2 Σs) Σ s_i (y_i − b − x_iᵀw)² + alpha Σ_j weights_j |w_j|``: one λ per feature.
 
     Parameters
@@ -233,7 +236,7 @@ class WeightedLasso(LinearModel):
         return [(np.zeros(d), np.ones(d))]
 
 
-class Ridge(LinearModel):
+class Ridge(LinearRegressor):
     """``Σ s_i (y_i − b − x_iᵀw)² + alpha ‖w‖²``, as scikit-learn's Ridge: its alpha grows with the number of rows.
 
     Parameters
@@ -271,7 +274,7 @@ class Ridge(LinearModel):
 
 
 for _model in (Lasso, ElasticNet, WeightedLasso, Ridge):
-    common = _COMMON
+    common = COMMON
     if _model is WeightedLasso:  # its weights are its factors
         start, end = common.index("    penalty_factors"), common.index("    tol :")
         common = common[:start] + common[end:]

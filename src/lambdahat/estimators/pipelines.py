@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,11 +11,11 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _num_samples
 
-from lambdahat._validation import check_rows, check_sample_weight, check_target
+from lambdahat._validation import check_rows, check_sample_weight
 from lambdahat.criteria import Criterion, CrossValidation, Data, Fold, HeldOut
 from lambdahat.design import as_storage
 from lambdahat.estimators.base import LinearModel, check_model
-from lambdahat.problem import Model
+from lambdahat.linear import Vector
 
 
 def split_pipeline(estimator: Any) -> tuple[Pipeline | None, LinearModel]:
@@ -30,24 +31,31 @@ def split_pipeline(estimator: Any) -> tuple[Pipeline | None, LinearModel]:
 
 
 def pipeline_folds(
-    steps: Pipeline, model: Model, criterion: Criterion, X: Any, y: Any, sample_weight: Any, groups: Any
-) -> list[Fold]:
+    steps: Pipeline, model: LinearModel, names: Sequence[str], criterion: Criterion, X: Any, y: Any, sample_weight: Any,
+    groups: Any,
+) -> list[Fold]:  # fmt: skip
     """One inner problem per fold on the data that the fold's own transformers make."""
     n = _num_samples(X)
-    target, weight = check_target(y, n), check_sample_weight(sample_weight, n)
+    (target, classes), weight = model._read_target(y, n), check_sample_weight(sample_weight, n)
+    labels = np.asarray(y).reshape(n)
+    made = model._model(names, classes)
+
+    def data(Xt: Any, yt: Vector, wt: Vector) -> Data:
+        return Data(as_storage(Xt), yt, wt, Xt, classes=classes)
+
     if isinstance(criterion, HeldOut):
         fitted = clone(steps)
-        Xt, yt, wt = check_rows(fitted.fit_transform(X, target), target, weight)
+        Xt, yt, wt = check_rows(fitted.fit_transform(X, labels), target, weight)
         transformed = HeldOut(fitted.transform(criterion.X_val), criterion.y_val, criterion.sample_weight)
-        return transformed.folds(model, Data(as_storage(Xt), yt, wt, Xt))
+        return transformed.folds(made, data(Xt, yt, wt))
     if not isinstance(criterion, CrossValidation):
         raise ValueError(f"{type(criterion).__name__} does not work around a pipeline: use 'cv' or HeldOut")
-    index = Data(as_storage(np.zeros((n, 1))), target, weight, X, groups)
+    index = Data(as_storage(np.zeros((n, 1))), target, weight, X, groups, classes=classes)
     folds: list[Fold] = []
     for train, test in criterion.splits(index):
         fitted = clone(steps)
-        Xt = fitted.fit_transform(_safe_indexing(X, train), target[train])
+        Xt = fitted.fit_transform(_safe_indexing(X, train), labels[train])
         Xt, yt, wt = check_rows(Xt, target[train], weight[train])
-        judge = HeldOut(fitted.transform(_safe_indexing(X, test)), target[test], weight[test])
-        folds += judge.folds(model, Data(as_storage(Xt), yt, wt, Xt))
+        judge = HeldOut(fitted.transform(_safe_indexing(X, test)), labels[test], weight[test])
+        folds += judge.folds(made, data(Xt, yt, wt))
     return folds

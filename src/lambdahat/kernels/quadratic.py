@@ -9,19 +9,19 @@ from numba import njit
 
 
 @njit(cache=True, nogil=True)
-def bounds(h, w, l1, l2, positive, yr, rr, slack):
-    """Primal value and a dual value (a lower bound of the optimum).
+def feasible(h, w, l1, l2, positive):
+    """Penalty terms, and the largest multiples of the residual that are dual points.
 
-    Two dual points are tried, and the better one counts. The first treats ``½ l2_j w_j²`` as extra rows of the data
-    (residual ``−√l2_j w_j``) and shrinks the residual until ``|h_j − l2_j w_j| ≤ l1_j``; the second shrinks only for
-    columns with ``l2_j = 0`` and pays ``(|h_j| − l1_j)₊² / (2 l2_j)`` for the others, the conjugate of the elastic net.
-    No dual point is feasible unless unpenalised columns (``l1_j = l2_j = 0``) satisfy ``h_j = 0``, which the caller
-    sees to; ``slack`` is taken off the dual value where they do not.
+    Returns ``Σ l1_j |w_j|``, ``Σ l2_j w_j²``, and two multiples, of two kinds of dual points. The first treats
+    ``½ l2_j w_j²`` as extra rows of the data (residual ``−√l2_j w_j``) and shrinks the residual until
+    ``|h_j − l2_j w_j| ≤ l1_j`` (it is −1 where that is not possible); the second shrinks only for columns with
+    ``l2_j = 0`` and pays ``(|h_j| − l1_j)₊² / (2 l2_j)`` for the others, the conjugate of the elastic net. No dual
+    point is feasible unless unpenalised columns (``l1_j = l2_j = 0``) satisfy ``h_j = 0``, which the caller sees to.
     """
     l1_term = 0.0
     l2_term = 0.0
-    shrink_rows = 1e300
-    shrink_free = 1e300
+    by_rows = 1e300
+    by_columns = 1e300
     rows_possible = True
     for j in range(h.shape[0]):
         if w[j] != 0.0:
@@ -29,27 +29,40 @@ def bounds(h, w, l1, l2, positive, yr, rr, slack):
             l2_term += l2[j] * w[j] * w[j]
         correlation = h[j] if positive else abs(h[j])
         if l1[j] > 0.0:
-            if correlation * shrink_free > l1[j] and l2[j] == 0.0:
-                shrink_free = l1[j] / correlation
+            if correlation * by_columns > l1[j] and l2[j] == 0.0:
+                by_columns = l1[j] / correlation
             residual = h[j] - l2[j] * w[j] if positive else abs(h[j] - l2[j] * w[j])
-            if residual * shrink_rows > l1[j]:
-                shrink_rows = l1[j] / residual
+            if residual * by_rows > l1[j]:
+                by_rows = l1[j] / residual
         elif l2[j] > 0.0:
             rows_possible = False
-    primal = 0.5 * rr + l1_term + 0.5 * l2_term
-    dual = -1e300
-    if rows_possible:
-        norm = rr + l2_term
-        a = min(shrink_rows, max(yr, 0.0) / norm) if norm > 0.0 else 0.0
-        dual = a * yr - 0.5 * a * a * norm
-    a = min(shrink_free, 1.0)
-    conjugate = 0.0
+    return l1_term, l2_term, by_rows if rows_possible else -1.0, by_columns
+
+
+@njit(cache=True, nogil=True)
+def excess(h, l1, l2, positive, a):
+    """``Σ_j (a|h_j| − l1_j)₊² / (2 l2_j)``: what a dual point of the second kind pays."""
+    total = 0.0
     for j in range(h.shape[0]):
         if l2[j] > 0.0:
-            excess = a * (h[j] if positive else abs(h[j])) - l1[j]
-            if excess > 0.0:
-                conjugate += 0.5 * excess * excess / l2[j]
-    return primal, max(dual, a * yr - 0.5 * a * a * rr - conjugate) - slack
+            beyond = a * (h[j] if positive else abs(h[j])) - l1[j]
+            if beyond > 0.0:
+                total += 0.5 * beyond * beyond / l2[j]
+    return total
+
+
+@njit(cache=True, nogil=True)
+def bounds(h, w, l1, l2, positive, yr, rr):
+    """Primal value and a dual value (a lower bound of the optimum), the better one of two dual points."""
+    l1_term, l2_term, by_rows, by_columns = feasible(h, w, l1, l2, positive)
+    primal = 0.5 * rr + l1_term + 0.5 * l2_term
+    dual = -1e300
+    if by_rows >= 0.0:
+        norm = rr + l2_term
+        a = min(by_rows, max(yr, 0.0) / norm) if norm > 0.0 else 0.0
+        dual = a * yr - 0.5 * a * a * norm
+    a = min(by_columns, 1.0)
+    return primal, max(dual, a * yr - 0.5 * a * a * rr - excess(h, l1, l2, positive, a))
 
 
 @njit(cache=True, nogil=True)
@@ -88,8 +101,8 @@ def descend(G, c, yy, l1, l2, positive, free, free_inverse, w, h, max_sweeps, ga
             cw += c[j] * w[j]
             hw += h[j] * w[j]
         yr = yy - cw
-        primal, dual = bounds(h, w, l1, l2, positive, yr, max(yr - hw, 0.0), slack)
-        best_dual = max(best_dual, dual)
+        primal, dual = bounds(h, w, l1, l2, positive, yr, max(yr - hw, 0.0))
+        best_dual = max(best_dual, dual - slack)
         gap = primal - best_dual
         if gap <= gap_target or sweep == max_sweeps:
             return gap, sweep

@@ -42,6 +42,13 @@ class Separable:
     def scaled(self, factor: float) -> Separable:
         return replace(self, l1_factors=self.l1_factors * factor, l2_factors=self.l2_factors * factor)
 
+    def restricted(self, columns: NDArray[np.int32]) -> Separable:
+        """The penalty of some features."""
+        return Separable(
+            self.theta, self.l1_factors[columns], self.l1_index[columns], self.l2_factors[columns],
+            self.l2_index[columns], self.positive,
+        )  # fmt: skip
+
     @cached_property
     def l1(self) -> Vector:
         """Strength of ``|w_j|``, shape (p,)."""

@@ -23,7 +23,7 @@ def alpha_max(problem: Problem) -> float:
     free = np.flatnonzero(strengths == 0.0).astype(np.int32)
     if free.size:
         without = replace(penalty, l1_factors=np.where(strengths > 0.0, np.inf, penalty.l1_factors))
-        w = solve(replace(problem, penalty=without), tol=1e-15).w
-        h = problem.correlation_after(free, w[free])
+        fitted = solve(replace(problem, penalty=without), tol=1e-15)
+        h = problem.correlation_after(free, fitted.w[free], problem.offset(fitted))
     size = h if penalty.positive else np.abs(h)
     return float(np.max(size[penalised] / strengths[penalised], initial=0.0))

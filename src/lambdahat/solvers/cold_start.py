@@ -7,8 +7,9 @@ import numpy as np
 from lambdahat.design import NormalEquations
 from lambdahat.problem import Problem, Solution
 from lambdahat.solvers.descent import LEAST_DAMPING, Descent
+from lambdahat.solvers.iterate import iterate_at
 from lambdahat.solvers.normal_equations import solve_normal
-from lambdahat.solvers.working_set import Steps, conclude, free_columns, settle, solve_columns
+from lambdahat.solvers.working_set import Steps, conclude, solve_columns
 
 _EXCERPT_TOL, _SURE = 1e-4, 3.0  # an excerpt of the rows is solved to such a gap, and believed beyond such a z-score
 _STAGE, _STAGE_TOL = 5.0, 3e-2  # continuation: about such steps of the penalty, solved to such a gap
@@ -16,7 +17,7 @@ _STAGE, _STAGE_TOL = 5.0, 3e-2  # continuation: about such steps of the penalty,
 
 def solve_from_nothing(problem: Problem, tol: float, max_iter: int, at_least: int) -> Steps:
     """Tall dense data begin with the columns that matter in an excerpt of the rows, wide data with fewer columns."""
-    excerpt = problem.design.excerpt(problem.y)
+    excerpt = problem.design.excerpt(problem.y) if problem.datafit.quadratic else None
     if excerpt is None:
         return (yield from _by_continuation(problem, tol, max_iter, at_least))
     start = _from_excerpt(problem, excerpt, tol)
@@ -30,15 +31,12 @@ def _by_continuation(problem: Problem, tol: float, max_iter: int, at_least: int)
     restricted problems become singular, and getting rid of the excess takes most of the time.
     """
     w, l1 = np.zeros(problem.n_features), problem.penalty.l1
-    q = problem.design.weights * problem.y
-    free = free_columns(problem)
-    if free.size:
-        q = settle(problem, free, w, q)
-    h = yield q
+    iterate = iterate_at(problem, w)
+    h = yield iterate.q
     size = h if problem.penalty.positive else np.abs(h)
     ratio = float(np.max(size[l1 > 0.0] / l1[l1 > 0.0], initial=1.0))
     n_stages = max(1, round(np.log(ratio) / np.log(_STAGE))) if w.size > problem.design.rows.size else 1
-    solution, n_iter = Solution(w, 0.0, np.inf, 0, False, "", None, h), 0
+    solution, n_iter = Solution(w, problem.intercept(w, iterate.offset), np.inf, 0, False, "", None, h), 0
     for stage in range(n_stages - 1, -1, -1):
         stronger = replace(problem.penalty, l1_factors=problem.penalty.l1_factors * ratio ** (stage / n_stages))
         solution = yield from solve_columns(
@@ -46,7 +44,10 @@ def _by_continuation(problem: Problem, tol: float, max_iter: int, at_least: int)
             max(tol, _STAGE_TOL) if stage else tol, max(1, max_iter - n_iter), solution, 0 if stage else at_least,
         )  # fmt: skip
         n_iter += solution.n_iter
-    return conclude(problem, solution.w, solution.gap, n_iter, tol, max_iter, solution.workspace, solution.gradient)
+    offset = problem.offset(solution)
+    return conclude(
+        problem, solution.w, solution.gap, n_iter, tol, max_iter, solution.workspace, solution.gradient, offset
+    )
 
 
 def _from_excerpt(problem: Problem, excerpt: NormalEquations, tol: float) -> Solution:

@@ -25,7 +25,7 @@ def solve(
     ----------
     problem : Problem
     tol : float
-        Bound on ``(P − D) / (½‖y‖²_s)``.
+        Bound on ``(P − D) / P(0)``; ``P(0)``, the objective without coefficients, is ``½‖y‖²_s`` for least squares.
     max_iter : int
         Rounds, each of which looks at all columns once.
     start : Solution, optional
@@ -81,7 +81,7 @@ def _steps(problem: Problem, tol: float, max_iter: int, start: Solution | None, 
     unit = problem.null_value
     if unit == 0.0:
         return conclude(problem, np.zeros(p), 0.0, 0, tol, max_iter)
-    if is_smooth(problem.penalty):
+    if is_smooth(problem.penalty) and problem.datafit.quadratic:
         w, gap, n_iter = solve_smooth(problem, w, tol * unit, max_iter)
         return conclude(problem, w, gap / unit, n_iter, tol, max_iter)
     if problem.normal is not None:

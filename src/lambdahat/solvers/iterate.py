@@ -1,0 +1,233 @@
+"""Where a solver is: coefficients with their residual, bounds of the objective there, and how to take a step.
+
+A working-set solver sees least squares and every other loss through the same four calls. Least squares is its own
+second-order model; another loss is modelled anew in each round (a proximal Newton method, Lee, Sun & Saunders, SIAM J.
+Optim. 2014), and a step of the model is shortened until the objective falls.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+
+from lambdahat.design import Columns, QuadraticForm
+from lambdahat.kernels import quadratic
+from lambdahat.linear import Vector
+from lambdahat.problem import Problem
+
+# Rows whose curvature is below this share of the mean count with it in the model: they are saturated.
+_FLOOR = 1e-8
+_SUFFICIENT = 1e-4  # of the decrease that the model promises
+_ROUNDING = 1e-14
+_HALVINGS = 40
+_NEWTON_STEPS = 50
+
+
+class Iterate(Protocol):
+    """Coefficients ``w`` (updated in place) with the weighted residual ``q`` there, unpenalised columns settled."""
+
+    w: Vector
+    q: Vector
+
+    @property
+    def offset(self) -> float: ...
+
+    @property
+    def scale(self) -> float:
+        """The model's objective over the problem's."""
+
+    def bounds(self, h: Vector) -> tuple[float, float]:
+        """The objective, and a lower bound of its minimum, from ``h = X̃ᵀq``."""
+
+    def form(self, columns: Columns, h: Vector, previous: QuadraticForm | None) -> QuadraticForm:
+        """The model on a working set."""
+
+    def step(self, columns: Columns, form: QuadraticForm) -> None:
+        """Go where the solver of the model went."""
+
+
+def iterate_at(problem: Problem, w: Vector, offset: float | None = None) -> Iterate:
+    """The iterate at coefficients ``w``, which change in place; the offset is a guess."""
+    w[np.isinf(problem.penalty.l1)] = 0.0
+    return LeastSquares(problem, w) if problem.datafit.quadratic else ProxNewton(problem, w, offset)
+
+
+def free_columns(problem: Problem) -> Columns:
+    """Unpenalised columns: they are fitted exactly, as the intercept is."""
+    return np.flatnonzero((problem.penalty.l1 == 0.0) & (problem.penalty.l2 == 0.0)).astype(np.int32)
+
+
+class LeastSquares:
+    """The loss is its own model, and forms may be kept from round to round."""
+
+    offset = 0.0
+    scale = 1.0
+
+    def __init__(self, problem: Problem, w: Vector) -> None:
+        self.problem, self.w = problem, w
+        self.free = free_columns(problem)
+        support = np.flatnonzero(w).astype(np.int32)
+        self.q = problem.design.weighted_residual(problem.y, support, w[support])
+        self._settle()
+
+    def bounds(self, h: Vector) -> tuple[float, float]:
+        problem, penalty, q = self.problem, self.problem.penalty, self.q
+        yr, rr = float(problem.y @ q), problem.design.squared_norm(q)
+        primal, dual = quadratic.bounds(h, self.w, penalty.l1, penalty.l2, penalty.positive, yr, rr)
+        return primal, dual - _slack(problem, self.free, h, self.w)
+
+    def form(self, columns: Columns, h: Vector, previous: QuadraticForm | None) -> QuadraticForm:
+        design, penalty, w = self.problem.design, self.problem.penalty, self.w[columns]
+        l1, l2 = penalty.l1[columns], penalty.l2[columns]
+        return design.form(columns, self.problem.y, self.q, h[columns], w, l1, l2, penalty.positive, previous)
+
+    def step(self, columns: Columns, form: QuadraticForm) -> None:
+        self.w[columns] = form.w
+        self.q = form.weighted_residual()
+        self._settle()
+
+    def _settle(self) -> None:
+        """Fit the unpenalised columns exactly: a dual point asks that their gradients vanish.
+
+        Where they are bounded below, those off their bound are fitted, as far as they stay off it.
+        """
+        problem, free = self.problem, _off_bound(self.problem, self.free, self.w)
+        if free.size == 0:
+            return
+        h = problem.design.gradient_columns(free, self.q)
+        shift = problem.solve_support(free, h, atol=1e-13 * float(np.abs(h).max()))
+        shift *= _room(problem, self.w[free], shift)
+        self.w[free] += shift
+        self.q = self.q - problem.design.weights * problem.design.product(free, shift)
+
+
+class ProxNewton:
+    """Another loss: a model around the present predictions ``z``, and a step that makes the objective fall."""
+
+    def __init__(self, problem: Problem, w: Vector, offset: float | None) -> None:
+        self.problem, self.w = problem, w
+        self.free = free_columns(problem)
+        support = np.flatnonzero(w).astype(np.int32)
+        self.z = problem.null_prediction
+        if offset is not None:
+            self.z = problem.prediction(support, w[support], offset)
+        elif support.size:
+            self.z = self.z + problem.prediction(support, w[support])
+        self.loss = self._loss(self.z)
+        self._settle()
+
+    @property
+    def offset(self) -> float:
+        return float(self.problem.design.weights @ self.z) if self.problem.has_offset else 0.0
+
+    @property
+    def scale(self) -> float:
+        return self._scale
+
+    def _loss(self, z: Vector) -> float:
+        return self.problem.datafit.value(self.problem.y, z, self.problem.design.weights)
+
+    def bounds(self, h: Vector) -> tuple[float, float]:
+        """Dual points are multiples of the residual: those of the quadratic loss, see ``kernels.quadratic.bounds``."""
+        problem, penalty, s = self.problem, self.problem.penalty, self.problem.design.weights
+        l1, l2, positive, datafit, y = penalty.l1, penalty.l2, penalty.positive, problem.datafit, problem.y
+        l1_term, l2_term, by_rows, by_columns = quadratic.feasible(h, self.w, l1, l2, positive)
+        primal = self.loss + l1_term + 0.5 * l2_term
+        a = min(by_columns, 1.0)
+        dual = -datafit.conjugate(y, a * self.slopes, s) - quadratic.excess(h, l1, l2, positive, a)
+        if l2_term > 0.0 and by_rows > 0.0:
+            a = min(by_rows, 1.0)
+            dual = max(dual, -datafit.conjugate(y, a * self.slopes, s) - 0.5 * a * a * l2_term)
+        return primal, dual - _slack(problem, self.free, h, self.w)
+
+    def form(self, columns: Columns, h: Vector, previous: QuadraticForm | None) -> QuadraticForm:
+        self._h = h[columns]
+        self._local = local = self.problem.local(self.z, columns, slopes=self.slopes, floor=_FLOOR)
+        self._scale = scale = local.scale
+        penalty, w = local.penalty, self.w[columns]
+        l1, l2 = penalty.l1[columns], penalty.l2[columns]
+        return local.design.form(columns, local.y, scale * self.q, scale * self._h, w, l1, l2, penalty.positive)
+
+    def step(self, columns: Columns, form: QuadraticForm) -> None:
+        moved = np.flatnonzero(form.w != self.w[columns])
+        columns, h = columns[moved], self._h[moved]
+        self._move(columns, form.w[moved] - self.w[columns], h, self._local)
+        self._settle()
+
+    def _move(self, columns: Columns, shift: Vector, h: Vector, local: Problem) -> float:
+        """Step along ``shift``, by halves until the objective falls enough; returns the share of it that was taken."""
+        penalty, before = self.problem.penalty, self.loss
+        image = local.design.product(columns, shift)
+        w, old, new = self.w, self.w[columns], self.w[columns] + shift
+        on = penalty.restricted(columns)
+        g = on.value(old)
+        promised = on.value(new) - g - float(h @ shift)
+        t = 1.0
+        for _ in range(_HALVINGS):
+            w_t = new if t == 1.0 else old + t * shift
+            z = self.z + t * image
+            loss = self._loss(z)
+            if loss - before + on.value(w_t) - g <= _SUFFICIENT * t * min(promised, 0.0) + _ROUNDING * before:
+                w[columns], self.z, self.loss = w_t, z, loss
+                return t
+            t *= 0.5
+        return 0.0
+
+    def _settle(self) -> None:
+        """Fit the offset and the unpenalised columns exactly, by Newton's method."""
+        problem = self.problem
+        for _ in range(_NEWTON_STEPS):
+            if problem.has_offset:
+                self._settle_offset()
+            self.slopes = problem.datafit.gradient(problem.y, self.z)
+            self.q = -problem.design.weights * self.slopes
+            free = _off_bound(problem, self.free, self.w)
+            if free.size == 0:
+                return
+            h = problem.design.gradient_columns(free, self.q)
+            if np.all(np.abs(h) <= _rounding(problem, free)):
+                return
+            local = problem.local(self.z, free, slopes=self.slopes)
+            shift = local.solve_support(free, local.scale * h, atol=1e-3 * local.scale * float(np.abs(h).max()))
+            shift *= _room(problem, self.w[free], shift)
+            if self._move(free, shift, h, local) == 0.0:
+                return
+
+    def _settle_offset(self) -> None:
+        datafit, y, s = self.problem.datafit, self.problem.y, self.problem.design.weights
+        for _ in range(_NEWTON_STEPS):
+            slope = float(s @ datafit.gradient(y, self.z))
+            if abs(slope) <= 1e-15:
+                return
+            shift = -slope / float(s @ datafit.curvature(y, self.z))
+            while (loss := self._loss(self.z + shift)) > self.loss + _ROUNDING * self.loss and abs(shift) > 1e-3:
+                shift *= 0.5
+            self.z, self.loss = self.z + shift, loss
+            if abs(shift) <= 1e-9:  # the next one is its square
+                return
+
+
+def _off_bound(problem: Problem, free: Columns, w: Vector) -> Columns:
+    return free[w[free] > 0.0] if problem.penalty.positive else free
+
+
+def _room(problem: Problem, w: Vector, shift: Vector) -> float:
+    """The share of a step that leaves bounded coefficients off their bound."""
+    if not problem.penalty.positive or np.all(w + shift > 0.0):
+        return 1.0
+    falling = shift < 0.0
+    return min(1.0, 0.99 * float(np.min(w[falling] / -shift[falling])))
+
+
+def _rounding(problem: Problem, columns: Columns) -> Vector:
+    """Gradients of some columns that are no more than rounding errors."""
+    return np.asarray(1e-12 * np.sqrt(2.0 * problem.null_value * problem.design.variances(columns)))
+
+
+def _slack(problem: Problem, free: Columns, h: Vector, w: Vector) -> float:
+    """Infinite until unpenalised columns satisfy their conditions up to rounding errors: no dual point before."""
+    if free.size == 0 or (problem.datafit.quadratic and not problem.penalty.positive):
+        return 0.0  # least squares settles them to rounding
+    active = free[(w[free] > 0.0) | (h[free] > 0.0)] if problem.penalty.positive else free
+    return np.inf if np.any(np.abs(h[active]) > _rounding(problem, active)) else 0.0
