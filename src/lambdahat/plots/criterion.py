@@ -64,11 +64,21 @@ def _draw_over_one(axes: Any, trace: Any, grid: tuple[ArrayLike, ArrayLike] | No
         label = f"grid, {alphas.size} points"
         axes.plot(alphas, heights, "-o", color=GREY, markersize=2.0, linewidth=0.8, label=label, zorder=1)
     label = f"gradient search, {x.size} evaluations"
-    axes.scatter(x, values, s=points(0.95), color=BLUE, edgecolor="white", linewidth=0.5, label=label, zorder=3)
+    axes.scatter(x, values, s=points(1.1), color=BLUE, edgecolor="white", linewidth=0.5, label=label, zorder=3)
     _draw_tangents(axes, x, values, x * trace.gradients[:, 0])
     best = best_index(values)
     label = f"chosen, λ = {x[best]:.3g}"
-    axes.scatter(x[best], values[best], s=points(2.1), marker="*", color=RED, edgecolor="white", label=label, zorder=4)
+    axes.scatter(
+        x[best],
+        values[best],
+        s=points(2.6),
+        marker="*",
+        color=RED,
+        edgecolor="white",
+        linewidth=0.5,
+        label=label,
+        zorder=4,
+    )
     axes.set_xlabel(hyperparam_label(trace.hyperparam_names[0]))
 
 

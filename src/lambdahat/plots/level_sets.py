@@ -26,7 +26,8 @@ def plot_level_sets(
     """Draw the level sets of a criterion over two hyperparameters, with the ways of several searches on them.
 
     Axes are those of the search: logarithmic, and the logit of a ratio. Levels are closer where the criterion is low.
-    Every evaluation is a point, and a line leads through those that improved on all before. A star marks the best
+    Every evaluation is a point, and a line leads through those that improved on all before
+    (searches without gradients, by their labels, have no line). A star marks the best
     point of each search.
 
     Parameters
@@ -71,7 +72,8 @@ def _draw_way(axes: Any, trace: Any, label: str, colour: str, marker: str, dashe
     better = np.flatnonzero(np.diff(bests, prepend=np.inf) < 0.0)
     size = {"markersize": 0.8 * rcParams["lines.markersize"]}
     axes.plot(x, y, marker, color=colour, alpha=0.75, label=label, zorder=2, **size)
-    axes.plot(x[better], y[better], linestyle=dashes, color=colour, linewidth=0.9, zorder=3)
+    if dashes == "-":
+        axes.plot(x[better], y[better], color=colour, linewidth=0.9, zorder=3)
     best = best_index(trace.values)
     axes.plot(x[best], y[best], "*", color=colour, markersize=9, markeredgecolor="white", zorder=4)
 

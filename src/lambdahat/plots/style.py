@@ -95,7 +95,7 @@ def finish(axes: Any) -> Any:
     entries = len(axes.get_legend_handles_labels()[1])
     if entries > 4:
         axes.legend(
-            frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, columnspacing=1.0, borderaxespad=0.2
+            frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, columnspacing=1.0, borderaxespad=0.6
         )
     elif entries > 1:
         axes.legend(frameon=False)
@@ -146,7 +146,7 @@ def criterion_label(search: Any) -> str:
     if folds is None:
         return metric(search)
     kind = f"{len(folds)}-fold cross-validation" if len(folds) > 1 else "held-out data"
-    return f"{metric(search)}, {kind}"
+    return f"{metric(search)},\n{kind}"
 
 
 def hyperparam_label(name: str) -> str:
