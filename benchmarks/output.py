@@ -47,6 +47,8 @@ def line(row: Record) -> str:
 def markdown(rows: list[Record]) -> str:
     """The scalar entries of the rows as a table, one column per key."""
     keys = list(dict.fromkeys(key for row in rows for key, value in row.items() if not _is_nested(value)))
+    if not rows:
+        return "(none)"
     cells = [keys, ["---"] * len(keys), *([cell(row.get(key)) for key in keys] for row in rows)]
     return "\n".join(f"| {' | '.join(row)} |" for row in cells)
 

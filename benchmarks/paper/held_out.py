@@ -91,14 +91,13 @@ def bars(records: list[Record]) -> list[Record]:
 
 
 def _first_bar(name: str, auto: Record, others: dict[str, Record]) -> Record:
+    times_of_others = [other["to_close"] for other in others.values() if other["reached"]]
     next_name = min(others, key=lambda peer: (not others[peer]["reached"], others[peer]["to_close"]))
     return bar(
         f"{name}: auto within 1e-4 of the best, before all others",
         "first",
         f"{_shown(auto)}, {next_name} {_shown(others[next_name])}",
-        auto["reached"] and auto["to_close"] <= min(other["to_close"] for other in others.values() if other["reached"])
-        if any(other["reached"] for other in others.values())
-        else auto["reached"],
+        auto["reached"] and auto["to_close"] <= min(times_of_others, default=np.inf),
     )
 
 
