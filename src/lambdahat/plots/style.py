@@ -102,6 +102,16 @@ def finish(axes: Any) -> Any:
     return axes
 
 
+def over_seconds(axes: Any) -> None:
+    """A log scale of time with at least a decade on it, labelled at powers of ten only: others would overlap."""
+    axes.set_xscale("log")
+    left, right = axes.dataLim.intervalx
+    if 0.0 < left <= right < 10.0 * left:
+        axes.set_xlim(10.0 ** np.floor(np.log10(left)), 10.0 ** np.floor(np.log10(right) + 1.0))
+    axes.xaxis.set_minor_formatter("")
+    axes.set_xlabel("time (seconds)")
+
+
 def points(times: float) -> float:
     """An area for ``scatter``: of a marker so many times as wide as markers are."""
     from matplotlib import rcParams

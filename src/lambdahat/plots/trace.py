@@ -4,7 +4,16 @@ from typing import Any, Literal
 
 import numpy as np
 
-from lambdahat.plots.style import axes_or_new, best_so_far, criterion_label, finish, labelled, styles, trace_of
+from lambdahat.plots.style import (
+    axes_or_new,
+    best_so_far,
+    criterion_label,
+    finish,
+    labelled,
+    over_seconds,
+    styles,
+    trace_of,
+)
 
 
 def plot_trace(
@@ -57,8 +66,9 @@ def plot_trace(
         line = {"color": colour, "linestyle": dashes, "drawstyle": "steps-post", "marker": marker, "markevery": better}
         axes.plot(x, y, label=label, alpha=0.9, **line)
     if against == "seconds":
-        axes.set_xscale("log")
-    axes.set_xlabel("time (seconds)" if against == "seconds" else "evaluations of the criterion")
+        over_seconds(axes)
+    else:
+        axes.set_xlabel("evaluations of the criterion")
     label = criterion_label(next(iter(several.values())))
     axes.set_ylabel("relative excess over the best criterion" if suboptimality else label)
     return finish(axes)
