@@ -16,7 +16,7 @@ from .problems import INNER_TOL, panels, searched, searches
 SIDE = 30
 POINTS = {"auto": 0, "line_search": 0, "gradient_descent": 0, "grid": SIDE**2, "random": 100, "bayesian": 100}
 RATIOS = (1e-3, 1 - 1e-3)
-RANGE = 1e-4  # of the largest useful alpha
+RANGE = (1e-3, 10.0)  # of alpha, times the largest useful one of the Lasso
 WANTED, NO_WORSE = 20, 1e-4
 
 
@@ -44,7 +44,7 @@ def walked(data: Data, side: int) -> Record:
     """The criterion on the grid, each fit started from that at the next larger alpha."""
     from lambdahat import path
 
-    alphas = data.alpha_max * np.geomspace(10.0, RANGE, side)
+    alphas = data.alpha_max * np.geomspace(*RANGE[::-1], side)
     logits = np.linspace(*(np.log(ratio / (1 - ratio)) for ratio in RATIOS), side)
     ratios = 1 / (1 + np.exp(-logits))
 
@@ -72,8 +72,10 @@ def found(data: Data, name: str, optimizer: object) -> Record:
     from lambdahat import HeldOut
 
     criterion = HeldOut(data.X_val, data.y_val)
-    searched(enet(), criterion, replace(data, X=data.X[:100], y=data.y[:100]), optimizer)  # compiles
-    seconds, search = clock(lambda: searched(enet(), criterion, data, optimizer))
+    bounds = {"alpha": (data.alpha_max * RANGE[0], data.alpha_max * RANGE[1]), "l1_ratio": RATIOS}
+    for rows in (100, len(data.y)):  # the first compiles
+        part = replace(data, X=data.X[:rows], y=data.y[:rows])
+        seconds, search = clock(lambda part=part: searched(enet(), criterion, part, optimizer, bounds))
     best = search.best_params_
     return {
         "search": name,

@@ -36,8 +36,9 @@ def compared(problem: Problem) -> Iterator[Record]:
     found = {}
     for name, optimizer in searches(POINTS).items():
         small = problem.first(200)
-        searched(small.estimator(), small.criterion, small.data, optimizer)  # compiles
-        seconds, search = clock(lambda o=optimizer: searched(problem.estimator(), problem.criterion, problem.data, o))
+        for each in (small, problem):  # the first compiles
+            arguments = (each.estimator(), each.criterion, each.data, optimizer, each.bounds)
+            seconds, search = clock(lambda arguments=arguments: searched(*arguments))
         found[name] = seconds, search
         print(f"{problem.name}: {name} took {seconds:.2f} s. {search.status_}", flush=True)
     alphas = {name: search.trace_.hyperparams[:, 0] for name, (_, search) in found.items()}

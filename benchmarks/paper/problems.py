@@ -36,6 +36,11 @@ class Problem:
         """The gradient of the logistic loss at zero is half that of the squared one."""
         return self.data.alpha_max / (2 if self.model == "logistic" else 1)
 
+    @property
+    def bounds(self) -> dict[str, tuple[float, float]]:
+        """Where searches look. The narrower, the better for those that visit all of it."""
+        return {"alpha": (self.alpha_max / 1_000, self.alpha_max)}
+
     def estimator(self, alpha: float = 1.0, **settings: object) -> object:
         import lambdahat
 
@@ -111,11 +116,12 @@ def _made(kind: Callable[..., object], n_points: int) -> object:
     return kind(**{key: value for key, value in wanted.items() if key in known})
 
 
-def searched(estimator: object, criterion: object, data: Data, optimizer: object) -> object:
-    """A search without the final fit."""
+def searched(estimator: object, criterion: object, data: Data, optimizer: object, bounds: object) -> object:
+    """A search without the final fit, between the same bounds as all others."""
     from lambdahat import GradientSearch
 
-    search = GradientSearch(estimator, criterion=criterion, optimizer=optimizer, refit=False, max_evals=10_000)
+    settings = {"criterion": criterion, "optimizer": optimizer, "bounds": bounds}
+    search = GradientSearch(estimator, **settings, refit=False, max_evals=10_000)
     return search.fit(data.X, data.y)
 
 
