@@ -26,7 +26,7 @@ def ladder(method, seconds, errors, **others):
 
 def convergence(solver, measured):
     errors = [float(error) for error in 0.5 ** np.arange(8)]
-    record = {"problem": "lasso, toy", "solver": solver, "identified_at": 2.0, "measured_rate": measured}
+    record = {"problem": "lasso, toy", "solver": solver, "identified_at": 2, "measured_rate": measured}
     lists = {"coef_errors": errors, "jacobian_errors": errors, "support_sizes": [3.0] * 8}
     return {**record, "theoretical_rate": 0.5, **lists}
 
@@ -115,7 +115,7 @@ def test_axes_show_the_records():
     (axes,) = figure.axes
     drawn = {line.get_label(): line.get_xydata().tolist() for line in axes.lines}
     assert drawn["implicit forward"] == [[0.1, 1e-2], [0.4, 1e-6]]
-    assert [text.get_text() for text in figure.legends[0].get_texts()][0] == "implicit"
+    assert figure.legends[0].get_texts()[0].get_text() == "implicit"
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The criterion on rows held out against time, for every search (Bertrand et al., JMLR 2022, Figure 4).
+"""The criterion on rows held out against time, for every search (Bertrand et al., JMLR 2022).
 
 What counts is never what a search reports: all the λ's that any of them visited are solved once more, tightly.
 """

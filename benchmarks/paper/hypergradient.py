@@ -1,4 +1,4 @@
-"""Precision of the hypergradient against time, four ways to compute it (Bertrand et al., ICML 2020, Figure 1)."""
+"""Precision of the hypergradient against time, four ways to compute it (Bertrand et al., ICML 2020)."""
 
 from collections.abc import Iterator
 

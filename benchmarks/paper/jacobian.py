@@ -1,4 +1,4 @@
-"""Local linear convergence of the Jacobian, and its rate (Bertrand et al., JMLR 2022, Figure 2)."""
+"""Local linear convergence of the Jacobian, and its rate (Bertrand et al., JMLR 2022)."""
 
 from collections.abc import Iterator
 from types import SimpleNamespace
@@ -10,7 +10,7 @@ SOLVERS = ("coordinate_descent", "proximal_gradient")
 DIVISOR = 10
 ALLOWED = 0.05
 ERRORS = ("coef_errors", "jacobian_errors", "support_sizes")
-NUMBERS = ("identified_at", "measured_rate", "theoretical_rate")
+RATES = ("measured_rate", "theoretical_rate")
 
 
 def records(options: Options) -> Iterator[Record]:
@@ -33,7 +33,8 @@ def converged(problem: Problem, solver: str) -> Record:
         "problem": problem.name,
         "solver": solver,
         "divisor": DIVISOR,
-        **{key: float(getattr(result, key)) for key in NUMBERS},
+        "identified_at": int(result.identified_at),
+        **{key: float(getattr(result, key)) for key in RATES},
         **{key: [float(entry) for entry in getattr(result, key)] for key in ERRORS},
     }
 

@@ -12,7 +12,7 @@ def plot_jacobian_convergence(result: Any, ax: Any = None) -> Any:
 
     A vertical line marks the iteration from which the support is the final one; from there on both errors shrink by
     a constant factor. The dashed guide falls by the theoretical one, the spectral radius of the iteration's Jacobian
-    on the support (Bertrand et al., JMLR 2022, Theorem 12).
+    on the support (Bertrand et al., JMLR 2022).
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ def plot_jacobian_convergence(result: Any, ax: Any = None) -> Any:
     positive = positive[positive > 0.0]
     for errors, colour, label in ((coef, BLUE, "coefficients, ‖wₖ − w*‖"), (jacobian, RED, "Jacobian, ‖Jₖ − J*‖")):
         axes.plot(iterations, np.where(errors > 0.0, errors, np.nan), color=colour, label=label)
-    start, rate = result.identified_at, result.theoretical_rate
+    start, rate = int(result.identified_at), result.theoretical_rate
     if 0 <= start < coef.size:
         label = f"support identified ({result.support_sizes[-1]:.0f} features)"
         axes.axvline(start, color=BLACK, linewidth=0.8, linestyle=":", label=label)
