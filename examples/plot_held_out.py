@@ -23,15 +23,14 @@ X = np.asfortranarray(X)
 criterion = HeldOut(X_val, y_val)
 
 # %%
-# Every search that is named in ``GradientSearch(optimizer=...)``, with its own settings; ``"auto"`` is the scalar one here.
-# Bayesian search needs optuna, and is left out.
+# Every search that is named in ``GradientSearch(optimizer=...)``, with its own settings (``"auto"`` is the scalar one
+# here). Bayesian search needs optuna, and is left out.
 
 names = ["auto", *(name for name in OPTIMIZERS if name not in ("scalar", "bayesian"))]
 searches = {name: GradientSearch(Lasso(), criterion=criterion, optimizer=name).fit(X, y) for name in names}
 for name, search in searches.items():
-    print(
-        f"{name}: λ = {search.best_params_['alpha']:.4g}, {search.best_criterion_:.2f}, {search.n_evals_} evaluations"
-    )
+    alpha, value = search.best_params_["alpha"], search.best_criterion_
+    print(f"{name}: λ = {alpha:.4g}, {value:.2f} after {search.n_evals_} evaluations")
 
 # %%
 # How far from the best of all each search was, after so many evaluations.

@@ -3,8 +3,8 @@ Four ways to a hypergradient
 ============================
 
 How a criterion on held-out rows changes with λ can be computed while the inner problem is being solved (``forward``,
-``backward``) or once it has been (``implicit``, ``implicit_forward``). All agree in the end. What differs is how long it
-takes to get there, for the support is found long before the coefficients are exact, and only implicit differentiation
+``backward``) or once it has been (``implicit``, ``implicit_forward``). All agree in the end. What differs is how long
+it takes to get there: the support is found long before the coefficients are exact, and only implicit differentiation
 makes use of it (Bertrand et al., ICML 2020).
 """
 

@@ -2,8 +2,9 @@
 How fast the Jacobian converges
 ===============================
 
-Differentiating the steps of a solver gives, next to the iterates, a sequence of Jacobians. Once the support is found both
-converge linearly, at the same rate: the spectral radius of the iteration on the support (Bertrand et al., JMLR 2022).
+Differentiating the steps of a solver gives, next to the iterates, a sequence of Jacobians. Once the support is found
+both converge linearly, at the same rate: the spectral radius of the iteration on the support (Bertrand et al., JMLR
+2022).
 """
 
 # %%
@@ -20,7 +21,7 @@ X, y = dataset.X, dataset.y
 lasso = Lasso(alpha=alpha_max(X, y) / 10)
 
 # %%
-# Both lines run parallel to the dashed guide from where the support is identified; coordinate descent takes fewer passes.
+# Both lines run parallel to the dashed guide from where the support is identified.
 
 figure, panels = plt.subplots(1, 2, figsize=(9, 4), layout="constrained")
 for ax, solver in zip(panels, ["coordinate_descent", "proximal_gradient"], strict=True):
