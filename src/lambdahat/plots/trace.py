@@ -59,12 +59,12 @@ def plot_trace(
             raise ValueError(f"best={least:g} has no relative excess: it must be positive")
         heights = _above(heights, least)
         axes.set_yscale("log")
-    for label, (colour, marker, dashes) in styles(traces).items():
+    for k, (label, (colour, marker, dashes)) in enumerate(styles(traces).items()):
         y = heights[label]
         x = traces[label].seconds if against == "seconds" else np.arange(1, y.size + 1)
         better = np.flatnonzero(np.diff(y, prepend=np.inf) < 0.0).tolist()
         line = {"color": colour, "linestyle": dashes, "drawstyle": "steps-post", "marker": marker, "markevery": better}
-        axes.plot(x, y, label=label, alpha=0.9, **line)
+        axes.plot(x, y, label=label, alpha=0.9, zorder=3.0 - k / len(traces), **line)  # the first lies on top
     if against == "seconds":
         over_seconds(axes)
     else:
