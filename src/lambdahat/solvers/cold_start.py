@@ -32,7 +32,7 @@ def _by_continuation(problem: Problem, tol: float, max_iter: int, at_least: int)
     """
     w, l1 = np.zeros(problem.n_features), problem.penalty.l1
     iterate = iterate_at(problem, w)
-    (h,) = yield iterate.residuals
+    h = yield iterate.q
     size = h if problem.penalty.positive else np.abs(h)
     ratio = float(np.max(size[l1 > 0.0] / l1[l1 > 0.0], initial=1.0))
     n_stages = max(1, round(np.log(ratio) / np.log(_STAGE))) if w.size > problem.design.rows.size else 1

@@ -29,11 +29,12 @@ class Iterate(Protocol):
     """Coefficients ``w`` (updated in place), unpenalised columns settled."""
 
     w: Vector
+    q: Vector  # the weighted residual
     is_model: bool  # the loss is its own model, so that Gram matrices are worth keeping from round to round
 
     @property
-    def residuals(self) -> list[Vector]:
-        """The weighted residual ``q`` at ``w`` and, where there are any, other dual points worth a look."""
+    def model_q(self) -> Vector | None:
+        """The residual of the last model: a dual point nearer to feasible than ``q``, as the model has been solved."""
 
     @property
     def offset(self) -> float: ...
@@ -42,8 +43,11 @@ class Iterate(Protocol):
     def scale(self) -> float:
         """The model's objective over the problem's."""
 
-    def bounds(self, h: Vector, *others: Vector) -> tuple[float, float]:
-        """The objective, and a lower bound of its minimum, from ``X̃ᵀq`` of the residuals."""
+    def bounds(self, h: Vector) -> tuple[float, float]:
+        """The objective, and a lower bound of its minimum, from ``h = X̃ᵀq``."""
+
+    def model_bound(self, h: Vector) -> float:
+        """A lower bound of the minimum from ``X̃ᵀ model_q``."""
 
     def form(self, columns: Columns, h: Vector, previous: QuadraticForm | None) -> QuadraticForm:
         """The model on a working set."""
@@ -69,6 +73,7 @@ class LeastSquares:
     offset = 0.0
     scale = 1.0
     is_model = True
+    model_q = None
 
     def __init__(self, problem: Problem, w: Vector) -> None:
         self.problem, self.w = problem, w
@@ -77,15 +82,14 @@ class LeastSquares:
         self.q = problem.design.weighted_residual(problem.y, support, w[support])
         self._settle()
 
-    @property
-    def residuals(self) -> list[Vector]:
-        return [self.q]
-
-    def bounds(self, h: Vector, *others: Vector) -> tuple[float, float]:
+    def bounds(self, h: Vector) -> tuple[float, float]:
         problem, penalty, q = self.problem, self.problem.penalty, self.q
         yr, rr = float(problem.y @ q), problem.design.squared_norm(q)
         primal, dual = quadratic.bounds(h, self.w, penalty.l1, penalty.l2, penalty.positive, yr, rr)
         return primal, dual - _slack(problem, self.free, h, self.w)
+
+    def model_bound(self, h: Vector) -> float:
+        return -np.inf  # the model's residual is the residual
 
     def form(self, columns: Columns, h: Vector, previous: QuadraticForm | None) -> QuadraticForm:
         design, penalty, w = self.problem.design, self.problem.penalty, self.w[columns]
@@ -127,15 +131,12 @@ class ProxNewton:
         elif support.size:
             self.z = self.z + problem.prediction(support, w[support])
         self.loss = self._loss(self.z)
-        self.model_slopes: Vector | None = None
+        self._model_slopes: Vector | None = None
         self._settle()
 
     @property
-    def residuals(self) -> list[Vector]:
-        """Beside the residual that of the last model: it is nearer to feasible, as the model has been solved."""
-        if self.model_slopes is None:
-            return [self.q]
-        return [self.q, -self.problem.design.weights * self.model_slopes]
+    def model_q(self) -> Vector | None:
+        return None if self._model_slopes is None else -self.problem.design.weights * self._model_slopes
 
     @property
     def offset(self) -> float:
@@ -148,29 +149,28 @@ class ProxNewton:
     def _loss(self, z: Vector) -> float:
         return self.problem.datafit.value(self.problem.y, z, self.problem.design.weights)
 
-    def bounds(self, h: Vector, *others: Vector) -> tuple[float, float]:
-        """Dual points are multiples of the residuals: see ``kernels.quadratic.feasible``."""
+    def bounds(self, h: Vector) -> tuple[float, float]:
+        """Dual points are multiples of the residual: see ``kernels.quadratic.feasible``."""
         problem, penalty, s = self.problem, self.problem.penalty, self.problem.design.weights
-        l1, l2, positive, datafit, y = penalty.l1, penalty.l2, penalty.positive, problem.datafit, problem.y
-        l1_term, l2_term, by_rows, by_columns = quadratic.feasible(h, self.w, l1, l2, positive)
-        primal = self.loss + l1_term + 0.5 * l2_term
-
-        def dual(h: Vector, slopes: Vector, by_columns: float) -> float:
-            a = min(by_columns, 1.0)
-            paid = quadratic.excess(h, l1, l2, positive, a)
-            value = -datafit.conjugate(y, a * slopes, s) - paid - _slack(problem, self.free, h, self.w)
-            return float(value)
-
-        best = dual(h, self.slopes, by_columns)
+        l1_term, l2_term, by_rows, by_columns = quadratic.feasible(h, self.w, penalty.l1, penalty.l2, penalty.positive)
+        dual = self._dual(h, self.slopes, by_columns)
         if l2_term > 0.0 and by_rows > 0.0:
             a = min(by_rows, 1.0)
-            by_rows_dual = -datafit.conjugate(y, a * self.slopes, s) - 0.5 * a * a * l2_term
-            best = max(best, by_rows_dual - _slack(problem, self.free, h, self.w))
-        for other in others:
-            assert self.model_slopes is not None
-            *_, by_columns = quadratic.feasible(other, self.w, l1, l2, positive)
-            best = max(best, dual(other, self.model_slopes, by_columns))
-        return primal, best
+            value = -problem.datafit.conjugate(problem.y, a * self.slopes, s) - 0.5 * a * a * l2_term
+            dual = max(dual, value - _slack(problem, self.free, h, self.w))
+        return self.loss + l1_term + 0.5 * l2_term, dual
+
+    def model_bound(self, h: Vector) -> float:
+        penalty = self.problem.penalty
+        assert self._model_slopes is not None
+        *_, by_columns = quadratic.feasible(h, self.w, penalty.l1, penalty.l2, penalty.positive)
+        return self._dual(h, self._model_slopes, by_columns)
+
+    def _dual(self, h: Vector, slopes: Vector, by_columns: float) -> float:
+        problem, penalty, a = self.problem, self.problem.penalty, min(by_columns, 1.0)
+        paid = quadratic.excess(h, penalty.l1, penalty.l2, penalty.positive, a)
+        conjugate = problem.datafit.conjugate(problem.y, a * slopes, problem.design.weights)
+        return float(-conjugate - paid - _slack(problem, self.free, h, self.w))
 
     def form(self, columns: Columns, h: Vector, previous: QuadraticForm | None) -> QuadraticForm:
         self._h = h[columns]
@@ -183,7 +183,7 @@ class ProxNewton:
     def step(self, columns: Columns, form: QuadraticForm) -> None:
         moved = np.flatnonzero(form.w != self.w[columns])
         columns, h = columns[moved], self._h[moved]
-        self.model_slopes = self._within_domain(form.weighted_residual() / (-self._scale))
+        self._model_slopes = self._within_domain(form.weighted_residual() / (-self._scale))
         self._move(columns, form.w[moved] - self.w[columns], h, self._local)
         self._settle()
 

@@ -52,27 +52,26 @@ def solve_many(
     """
     steps = [_steps(problem, tol, max_iter, start, at_least) for problem, start in zip(problems, starts, strict=True)]
     solutions: list[Solution | None] = [None] * len(problems)
-    waiting: list[tuple[int, list[Vector] | None]] = [(k, None) for k in range(len(problems))]
+    waiting: list[tuple[int, Vector | None]] = [(k, None) for k in range(len(problems))]
 
-    def advance(item: tuple[int, list[Vector] | None]) -> Solution | list[Vector]:
-        k, gradients = item
+    def advance(item: tuple[int, Vector | None]) -> Solution | Vector:
+        k, h = item
         try:
-            return next(steps[k]) if gradients is None else steps[k].send(gradients)
+            return next(steps[k]) if h is None else steps[k].send(h)
         except StopIteration as end:
             solution: Solution = end.value
             return solution
 
     while waiting:
         answers = list(run(advance, waiting))
-        asking: list[tuple[int, list[Vector]]] = []
+        asking = []
         for (k, _), answer in zip(waiting, answers, strict=True):
             if isinstance(answer, Solution):
                 solutions[k] = answer
             else:
                 asking.append((k, answer))
-        wanted = [(problems[k].design, q) for k, residuals in asking for q in residuals]
-        gradients = iter(Design.gradients([design for design, _ in wanted], [q for _, q in wanted]))
-        waiting = [(k, [next(gradients) for _ in residuals]) for k, residuals in asking]
+        gradients = Design.gradients([problems[k].design for k, _ in asking], [q for _, q in asking])
+        waiting = [(k, h) for (k, _), h in zip(asking, gradients, strict=True)]
     return [solution for solution in solutions if solution is not None]
 
 

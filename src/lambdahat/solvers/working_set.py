@@ -16,8 +16,8 @@ from lambdahat.solvers.smooth import is_smooth
 
 SMALLEST_WORKING_SET = 100
 
-Steps = Generator[list[Vector], list[Vector], Solution]
-"""A solver as a generator: it yields weighted residuals ``q`` where it wants ``X̃ᵀq``, and returns its solution."""
+Steps = Generator[Vector, Vector, Solution]
+"""A solver as a generator: it yields a weighted residual ``q`` where it wants ``X̃ᵀq``, and returns its solution."""
 
 
 def solve_columns(
@@ -32,12 +32,14 @@ def solve_columns(
     columns = form.working.columns if isinstance(form, GramForm) and form.working else _NO_COLUMNS
     iterate = iterate_at(problem, w, None if start is None else problem.offset(start))
     known = start.gradient if start is not None and not free_columns(problem).size else None
-    h, *others = (yield iterate.residuals) if known is None else [known]
+    h = (yield iterate.q) if known is None else known
     least = w.size if is_smooth(penalty) else SMALLEST_WORKING_SET
-    best_dual, progress, tightening = 0.0, Progress(), 1.0  # zero is a dual point
+    primal, best_dual, progress, tightening = np.inf, 0.0, Progress(), 1.0  # zero is a dual point
     for iteration in range(max_iter + 1):
-        primal, dual = iterate.bounds(h, *others)
+        before, (primal, dual) = primal, iterate.bounds(h)
         best_dual = max(best_dual, dual)
+        if primal - best_dual > gap_target >= before - primal and iterate.model_q is not None:
+            best_dual = max(best_dual, iterate.model_bound((yield iterate.model_q)))  # it is the proof that is missing
         gap = primal - best_dual
         if gap <= gap_target and iteration >= at_least:
             workspace = form if isinstance(form, GramForm) else None
@@ -54,7 +56,7 @@ def solve_columns(
         inner_target = tightening * max(0.3 * gap_target, 0.0 if cheap else 0.05 * gap)
         descent.run(form, iterate.scale * inner_target, iterate.scale * atol)
         iterate.step(columns, form)
-        h, *others = yield iterate.residuals
+        h = yield iterate.q
     return conclude(problem, w, progress.gap / unit, iteration, tol, max_iter, offset=iterate.offset)
 
 
