@@ -2,6 +2,7 @@
 
 from lambdahat.hypergradient.backward import backward
 from lambdahat.hypergradient.base import SOLVERS, Differentiated, Judge, Method
+from lambdahat.hypergradient.convergence import JacobianConvergence, record_convergence
 from lambdahat.hypergradient.forward import forward
 from lambdahat.hypergradient.implicit import implicit, solve_implicit
 from lambdahat.hypergradient.implicit_forward import implicit_forward
@@ -17,11 +18,13 @@ __all__ = [
     "METHODS",
     "SOLVERS",
     "Differentiated",
+    "JacobianConvergence",
     "Judge",
     "Method",
     "backward",
     "forward",
     "implicit",
     "implicit_forward",
+    "record_convergence",
     "solve_implicit",
 ]

@@ -1,7 +1,7 @@
 """Reverse mode: back through the iterations, with one vector whatever the number of hyperparameters.
 
 Franceschi et al., *Forward and reverse gradient-based hyperparameter optimization*, ICML 2017; Bertrand et al., JMLR
-2022, Algorithm 4, for coordinate descent. Checkpoints as in Griewank and Walther, *Evaluating Derivatives*, Chapter 12,
+2022, for coordinate descent. Checkpoints as in Griewank and Walther, *Evaluating Derivatives*, Chapter 12,
 in two levels.
 """
 

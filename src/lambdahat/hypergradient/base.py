@@ -20,6 +20,8 @@ Judge = Callable[[Columns, Vector, float], tuple[float, Vector, float]]
 MOST_HYPERPARAMS = 100
 """Methods that carry the Jacobian refuse more hyperparameters than these, unless forced."""
 
+IMPLICIT_INSTEAD = "use method='implicit', whose cost does not grow with their number"
+
 SOLVERS = ("coordinate_descent", "proximal_gradient", "accelerated")
 
 
@@ -117,15 +119,14 @@ class Watch:
         return move * move / (before_move - move) <= self.tol * size
 
 
-def check_carried(problem: Problem, method: str, force: bool) -> None:
+def check_carried(problem: Problem, who: str, instead: str, force: bool) -> None:
     """Refuse to carry a Jacobian with respect to many hyperparameters, unless forced."""
     d, (n, p) = problem.penalty.hyperparams.size, problem.design.shape
     if d > MOST_HYPERPARAMS and not force:
         raise ValueError(
-            f"method={method!r} carries the Jacobian with respect to all {d} hyperparameters: {d} × |S| numbers, for a "
-            f"support S of up to {p} features, and {d} × {n} for its products, up to {8e-6 * d * (p + n):.3g} MB and "
-            f"{d + 1} times the time of the iterations alone; use method='implicit', whose cost does not grow with their "
-            "number, or pass force=True"
+            f"{who} carries the Jacobian with respect to all {d} hyperparameters: {d} × |S| numbers for a support S of up "
+            f"to {p} features, and {d} × {n} for its products, up to {8e-6 * d * (p + n):.3g} MB, in {d + 1} times "
+            f"the time of the iterations alone; {instead}, or pass force=True"
         )
 
 

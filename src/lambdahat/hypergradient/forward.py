@@ -1,7 +1,7 @@
 """Forward mode: the Jacobian is carried beside the iterates.
 
 Deledalle et al., *Stein unbiased gradient estimator of the risk*, SIAM J. Imaging Sci. 2014, for proximal gradient;
-Bertrand et al., ICML 2020, Algorithm 2, and JMLR 2022, Algorithm 3, for coordinate descent.
+Bertrand et al., ICML 2020 and JMLR 2022, for coordinate descent.
 """
 
 import time
@@ -9,6 +9,7 @@ import time
 import numpy as np
 
 from lambdahat.hypergradient.base import (
+    IMPLICIT_INSTEAD,
     Differentiated,
     Judge,
     Watch,
@@ -34,10 +35,10 @@ def forward(
     """Differentiate the iterations of a solver, from the first to the last.
 
     Memory: d Jacobian rows of length p and d of length n; time: about 1 + d times that of the iterations. It stops
-    once the distances that are left, of the coefficients (in units of the predictions) and of their derivatives in log θ,
-    are estimated to be at most ``tol`` relative to their largest entries.
+    once the distances that are left, of the coefficients (in units of the predictions) and of their derivatives in
+    log θ, are estimated to be at most ``tol`` relative to their largest entries.
     """
-    check_carried(problem, "forward", force)
+    check_carried(problem, "method='forward'", IMPLICIT_INSTEAD, force)
     began = time.perf_counter()
     iteration = make_iteration(solver, problem)
     u = begin(iteration, start)

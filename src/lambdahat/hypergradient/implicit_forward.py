@@ -1,7 +1,7 @@
 """Two steps: solve, then iterate the differentiated coordinate descent on the support alone.
 
-Bertrand et al., ICML 2020, Algorithm 3 (``Imp. F. Iterdiff.``); JMLR 2022, Section 3: once the support is identified, the
-Jacobian converges linearly whatever it starts from.
+Bertrand et al., ICML 2020, call it implicit forward iterative differentiation: once the support is identified, the
+Jacobian converges linearly whatever it starts from (JMLR 2022).
 """
 
 import time
@@ -11,7 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lambdahat.design import Columns
-from lambdahat.hypergradient.base import Differentiated, Judge, Watch, check_carried, log_units, sentence
+from lambdahat.hypergradient.base import (
+    IMPLICIT_INSTEAD,
+    Differentiated,
+    Judge,
+    Watch,
+    check_carried,
+    log_units,
+    sentence,
+)
 from lambdahat.hypergradient.iterations import CoordinateDescent, begin
 from lambdahat.penalties import Separable
 from lambdahat.problem import Problem, Solution
@@ -34,7 +42,7 @@ def implicit_forward(
     problem, whatever the loss. It stops once the distance that is left, of the derivatives in log θ, is estimated to be
     at most ``tol`` relative to the largest of them. ``max_iter`` bounds the sweeps, and the rounds of the solver.
     """
-    check_carried(problem, "implicit_forward", force)
+    check_carried(problem, "method='implicit_forward'", IMPLICIT_INSTEAD, force)
     began = time.perf_counter()
     solution = solve(problem, tol=tol, max_iter=max_iter, start=start)
     solution, _ = polish(problem, solution, tol)

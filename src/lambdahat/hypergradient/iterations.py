@@ -1,7 +1,7 @@
 """The iterations that can be differentiated: an affine map of the Jacobian, and its transpose, for each.
 
 Iterates ``u`` have shape (m + 1,): the coefficients of ``columns`` and, last, the offset (zero where there is none). A
-Jacobian has shape (d, m + 1), a row a hyperparameter. Bertrand et al., JMLR 2022, Section 3, for the two modes.
+Jacobian has shape (d, m + 1), a row a hyperparameter. Bertrand et al., JMLR 2022, has the two modes.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ l1_factors_j θ[l1_index_j]``, and so for ``l2``. A coordinate moves by
 
     w_j ← prox(w_j − x̃_jᵀ s∘f'(z) / L_j),    prox(u) = sign(u) (|u| L_j − l1_j)₊ / (L_j + l2_j),    z = X̃w + b,
 
-whose derivatives are those of Bertrand et al., JMLR 2022, Section 3 (Algorithms 3 and 4 there).
+and is differentiated, in w and in θ, as in Bertrand et al., JMLR 2022.
 """
 
 import numpy as np
