@@ -124,9 +124,9 @@ def check_carried(problem: Problem, who: str, instead: str, force: bool) -> None
     d, (n, p) = problem.penalty.hyperparams.size, problem.design.shape
     if d > MOST_HYPERPARAMS and not force:
         raise ValueError(
-            f"{who} carries the Jacobian with respect to all {d} hyperparameters: {d} × |S| numbers for a support S of up "
-            f"to {p} features, and {d} × {n} for its products, up to {8e-6 * d * (p + n):.3g} MB, in {d + 1} times "
-            f"the time of the iterations alone; {instead}, or pass force=True"
+            f"{who} carries the Jacobian with respect to all {d} hyperparameters: {d} × |S| numbers for a support S of "
+            f"at most {p} features, and {d} × {n} for its products, up to {8e-6 * d * (p + n):.3g} MB, in {d + 1} "
+            f"times the time of the iterations alone; {instead}, or pass force=True"
         )
 
 

@@ -97,7 +97,10 @@ def record_convergence(
             break
     errors = np.array(jacobian_errors)
     identified_at = unlike + 1 if unlike + 1 < errors.size else -1
-    measured = np.nan if identified_at < 0 else _rate(errors[identified_at:], _NOISE * float(np.linalg.norm(jacobian)))
+    # The Jacobian's iteration depends on w, not on signs alone, but for least squares with an ℓ1 norm only.
+    coupled = not problem.datafit.quadratic or bool(problem.penalty.curvature(solution.support).any())
+    settled = errors[identified_at:] if identified_at >= 0 else errors[:0]
+    measured = _rate(settled, _NOISE * float(np.linalg.norm(jacobian)), coupled)
     return JacobianConvergence(
         solver, np.array(coef_errors), errors, np.array([support.size for support in supports]), supports,
         identified_at, measured, spectral_radius(iteration, solution), solution.w, jacobian.T, converged,
@@ -160,11 +163,11 @@ def _signs(problem: Problem, w: Vector) -> Vector:
     return sides
 
 
-def _rate(errors: Vector, noise: float) -> float:
+def _rate(errors: Vector, noise: float, coupled: bool) -> float:
     """The factor between successive errors, before they sink into the noise.
 
-    Where the iteration's derivative moves with w (another loss, an ℓ2 term), errors of the Jacobian also feed on those
-    of w, which shrink at the same rate ρ: they fall as ``k ρᵏ``. Of ``ρᵏ`` and this the one that fits better is taken.
+    Where the errors of the Jacobian also feed on those of w, which shrink at the same rate ρ, they fall as ``k ρᵏ`` at
+    worst: of ``ρᵏ`` and this the one that fits better is taken.
     """
     sunk = np.flatnonzero(errors <= noise)
     errors = errors[: sunk[0]] if sunk.size else errors
@@ -173,7 +176,7 @@ def _rate(errors: Vector, noise: float) -> float:
         return np.nan
     k = k[:: max(1, k.size // _MOST_POINTS)]
     fits = []
-    for log_error in (np.log(errors[k]), np.log(errors[k] / (k + 1.0))):
-        slope, level = theilslopes(log_error, k)[:2]
-        fits.append((float(np.median(np.abs(log_error - level - slope * k))), float(np.exp(slope))))
+    for log_errors in (np.log(errors[k]), np.log(errors[k] / (k + 1.0)))[: 1 + coupled]:
+        slope, level = theilslopes(log_errors, k)[:2]
+        fits.append((float(np.median(np.abs(log_errors - level - slope * k))), float(np.exp(slope))))
     return min(fits)[1]
