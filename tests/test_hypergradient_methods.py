@@ -19,7 +19,7 @@ from lambdahat import (
 )
 from lambdahat.criteria import Validation
 from lambdahat.design import as_storage
-from lambdahat.hypergradient import METHODS
+from lambdahat.hypergradient import METHODS, convergence
 from lambdahat.hypergradient.backward import Tape
 from lambdahat.hypergradient.base import Watch
 from lambdahat.hypergradient.iterations import ProximalGradient, begin, make_iteration
@@ -135,8 +135,9 @@ def test_a_solution_to_start_from_is_used(way, datafit):
     cold = differentiate(way, problem, judge)
     warm = differentiate(way, problem, judge, start=cold.solution)
     np.testing.assert_allclose(warm.gradient, cold.gradient, rtol=1e-6)
-    assert warm.n_iter <= cold.n_iter
-    np.testing.assert_allclose(warm.solution.w, cold.solution.w, atol=1e-7)
+    at_once = differentiate(way, problem, judge, start=cold.solution, max_iter=1)
+    np.testing.assert_allclose(at_once.solution.w, cold.solution.w, atol=1e-7)
+    assert at_once.solution.intercept == pytest.approx(cold.solution.intercept, abs=1e-7)
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -152,13 +153,13 @@ def test_no_coefficients_no_gradient(way):
 def test_accuracy_follows_tol(way):
     problem, judge, _ = setting("logistic", PENALTIES["elastic net"](12))
     exact = differentiate("implicit", problem, judge, tol=1e-14).gradient
-    errors, iterations = [], []
-    for tol in (1e-2, 1e-4, 1e-6, 1e-8):
+    theta, errors, iterations = problem.penalty.hyperparams, [], []
+    for tol in (1e-4, 1e-6, 1e-8):
         result = differentiate(way, problem, judge, tol=tol)
         assert result.converged
-        errors.append(np.abs(result.gradient / exact - 1.0).max())
+        errors.append(np.abs(theta * (result.gradient - exact)).max() / np.abs(theta * exact).max())
         iterations.append(result.n_iter)
-        assert errors[-1] <= 20.0 * tol
+        assert errors[-1] <= 50.0 * tol
         assert 0.0 <= result.solution.gap <= 10.0 * tol
     assert iterations == sorted(iterations)
     assert iterations[-1] > iterations[0]
@@ -308,7 +309,7 @@ def target_of(estimator, y):
 def test_the_function_takes_every_method(estimator, criterion):
     s = sample()
     y, y_val = target_of(estimator, s.y), target_of(estimator, s.y_val)
-    chosen = {"criterion": "cv" if criterion == "cv" else HeldOut(s.X_val, y_val), "cv": 3}
+    chosen = {"criterion": "cv" if criterion == "cv" else HeldOut(s.X_val, y_val), "cv": 3, "tol": 1e-10}
     expected = hypergradient(estimator, s.X, y, **chosen, sample_weight=s.weight)
     scale = np.abs(expected.log_gradient).max()
     for method, more in WAYS.values():
@@ -387,7 +388,7 @@ def test_a_run_too_short_says_so():
 def test_the_power_method_finds_the_spectral_radius(monkeypatch):
     s = sample()
     exact = jacobian_convergence(Ridge(2.0), s.X, s.y).theoretical_rate
-    monkeypatch.setattr("lambdahat.hypergradient.convergence._EXACT", 3)
+    monkeypatch.setattr(convergence, "_EXACT", 3)
     assert jacobian_convergence(Ridge(2.0), s.X, s.y).theoretical_rate == pytest.approx(exact, rel=1e-3)
 
 

@@ -16,7 +16,7 @@ from numba import njit
 
 
 @njit(cache=True, nogil=True, fastmath=True)
-def slopes(y, z, weights, logistic, g, h):
+def _slopes(y, z, weights, logistic, g, h):
     """Write ``s∘f'(y, z)`` into ``g`` and ``s∘f''(y, z)`` into ``h``."""
     for i in range(z.shape[0]):
         if logistic:
@@ -47,7 +47,7 @@ def forward(
             if J[k, j] != 0.0:
                 for i in range(n):
                     dz[k, i] += J[k, j] * A[j, i]
-    slopes(y, z, weights, logistic, g, h)
+    _slopes(y, z, weights, logistic, g, h)
     for j in range(m):
         column = A[j]
         L, slope = curvature[j], 0.0
@@ -84,7 +84,7 @@ def forward(
             for i in range(n):
                 z[i] += step * column[i]
             if logistic:
-                slopes(y, z, weights, logistic, g, h)
+                _slopes(y, z, weights, logistic, g, h)
             else:
                 for i in range(n):
                     g[i] += step * column[i] * weights[i]
@@ -120,7 +120,7 @@ def backward(
                 z[i] += after[j] * A[j, i]
     for i in range(n):
         z[i] += before[m] - after[m]
-    slopes(y, z, weights, logistic, g, h)
+    _slopes(y, z, weights, logistic, g, h)
     if curvature[m] > 0.0:
         for i in range(n):
             e[i] = -adjoint[m] / curvature[m] * h[i]
@@ -131,7 +131,7 @@ def backward(
         if step != 0.0 and logistic:
             for i in range(n):
                 z[i] -= step * column[i]
-            slopes(y, z, weights, logistic, g, h)
+            _slopes(y, z, weights, logistic, g, h)
         pull, kept = 0.0, 0.0
         for i in range(n):
             pull += column[i] * e[i]

@@ -14,7 +14,7 @@ from numba import njit, uint32, uint64
 
 
 @njit(cache=True, nogil=True, fastmath=True)
-def slopes_of(y, z, weight, logistic):
+def _slopes_of(y, z, weight, logistic):
     """``s f'(y, z)`` and ``s f''(y, z)`` of one row."""
     if not logistic:
         return weight * (z - y), weight
@@ -24,7 +24,7 @@ def slopes_of(y, z, weight, logistic):
 
 
 @njit(cache=True, nogil=True, fastmath=True)
-def predict(data, indices, indptr, columns, w, z):
+def _predict(data, indices, indptr, columns, w, z):
     """Write ``X[:, columns] w + offset`` into ``z``, columns as they are stored."""
     m = uint64(columns.shape[0])
     z[:] = w[m]
@@ -46,15 +46,15 @@ def forward(
     z, dz = np.empty(n), np.empty((d, n))
     g, h = np.empty(n), np.empty(n)
     shift, dshift = 0.0, np.zeros(d)
-    predict(data, indices, indptr, columns, w, z)
+    _predict(data, indices, indptr, columns, w, z)
     for k in range(d):
-        predict(data, indices, indptr, columns, J[k], dz[k])
+        _predict(data, indices, indptr, columns, J[k], dz[k])
     for j in range(m):
         shift -= means[j] * w[j]
         for k in range(d):
             dshift[k] -= means[j] * J[k, j]
     for i in range(n):
-        g[i], h[i] = slopes_of(y[i], z[i], weights[i], logistic)
+        g[i], h[i] = _slopes_of(y[i], z[i], weights[i], logistic)
     for j in range(m):
         c = uint64(columns[j])
         start, end = uint64(indptr[c]), uint64(indptr[c + uint64(1)])
@@ -95,7 +95,7 @@ def forward(
             for t in range(start, end):
                 i = uint32(indices[t])
                 z[i] += step * data[t]
-                g[i], h[i] = slopes_of(y[i], z[i], weights[i], logistic)
+                g[i], h[i] = _slopes_of(y[i], z[i], weights[i], logistic)
     if curvature[m] > 0.0:
         for k in range(d):
             slope = 0.0
@@ -120,10 +120,10 @@ def backward(
     m, n = uint64(columns.shape[0]), uint64(y.shape[0])
     z, e, h = np.empty(n), np.zeros(n), np.empty(n)
     e_sum = 0.0
-    predict(data, indices, indptr, columns, after, z)
+    _predict(data, indices, indptr, columns, after, z)
     for i in range(n):
         z[i] += before[m] - after[m]
-        _, h[i] = slopes_of(y[i], z[i], weights[i], logistic)
+        _, h[i] = _slopes_of(y[i], z[i], weights[i], logistic)
     if curvature[m] > 0.0:
         for i in range(n):
             e[i] = -adjoint[m] / curvature[m] * h[i]
@@ -138,7 +138,7 @@ def backward(
             for t in range(start, end):
                 i = uint32(indices[t])
                 z[i] -= step * data[t]
-                _, h[i] = slopes_of(y[i], z[i], weights[i], logistic)
+                _, h[i] = _slopes_of(y[i], z[i], weights[i], logistic)
         pull, kept = -means[j] * e_sum, 0.0
         for t in range(start, end):
             pull += data[t] * e[uint32(indices[t])]
