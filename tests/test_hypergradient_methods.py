@@ -1,6 +1,6 @@
 """Every method against every other, and against central differences of problems solved by another program."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ from lambdahat.design import as_storage
 from lambdahat.hypergradient import METHODS, convergence
 from lambdahat.hypergradient.backward import Tape
 from lambdahat.hypergradient.base import Watch
-from lambdahat.hypergradient.iterations import ProximalGradient, begin, make_iteration
+from lambdahat.hypergradient.iterations import ITERATIONS, ProximalGradient, begin
 from lambdahat.penalties import weighted_l1
 from lambdahat.problem import Model
 from lambdahat.solvers import solve
@@ -222,7 +222,7 @@ def test_backward_keeps_its_bound(datafit, solver):
 def test_reverse_is_the_transpose_of_forward_at_any_iterate(datafit, solver, penalty, storage):
     """⟨a, ∂T·J + ∂_θT⟩ both ways, far from the solution too."""
     problem, *_ = setting(datafit, PENALTIES[penalty](12), storage)
-    iteration, rng = make_iteration(solver, problem), np.random.default_rng(0)
+    iteration, rng = ITERATIONS[solver](problem), np.random.default_rng(0)
     u = begin(iteration, None)
     for k in range(4):
         J = np.zeros((problem.penalty.hyperparams.size, u.size))
@@ -243,7 +243,7 @@ def test_reverse_is_the_transpose_of_forward_at_any_iterate(datafit, solver, pen
 def test_one_iteration_against_differences(datafit, solver, storage):
     """``∂_u T`` along a direction, with ``∂_θ T``, at an iterate that is far from the solution."""
     problem, *_ = setting(datafit, PENALTIES["elastic net factors"](12), storage)
-    iteration, rng, h = make_iteration(solver, problem), np.random.default_rng(1), 1e-6
+    iteration, rng, h = ITERATIONS[solver](problem), np.random.default_rng(1), 1e-6
     u = begin(iteration, None)
     nothing = np.empty((0, u.size))
     for _ in range(2):
@@ -253,10 +253,75 @@ def test_one_iteration_against_differences(datafit, solver, storage):
     for k in range(2):
         step = h * np.eye(2)[k]
         ends = [
-            make_iteration(solver, problem.with_hyperparams(theta + t * step)).forward(u + t * h * J[k], nothing)[0]
+            ITERATIONS[solver](problem.with_hyperparams(theta + t * step)).forward(u + t * h * J[k], nothing)[0]
             for t in (1.0, -1.0)
         ]
         np.testing.assert_allclose(J_after[k], (ends[0] - ends[1]) / (2.0 * h), atol=1e-7 * np.abs(J_after).max())
+
+
+@dataclass(frozen=True)
+class Groups:
+    """``θ Σ_g ‖w_g‖`` over consecutive pairs, with no more than the prox and its Jacobian."""
+
+    hyperparams: np.ndarray
+
+    def with_hyperparams(self, theta):
+        return Groups(theta)
+
+    def _norms(self, z):
+        pairs = z.reshape(-1, 2)
+        return pairs, np.linalg.norm(pairs, axis=1)
+
+    def prox(self, z, step):
+        pairs, norms = self._norms(z)
+        return (np.maximum(1.0 - step * self.hyperparams[0] / np.maximum(norms, 1e-300), 0.0)[:, None] * pairs).ravel()
+
+    def _jacobian(self, z, step):
+        pairs, norms = self._norms(z)
+        level = step * self.hyperparams[0]
+        by_z, by_theta = np.zeros((z.size, z.size)), np.zeros(z.size)
+        for g in np.flatnonzero(norms > level):
+            unit, block = pairs[g] / norms[g], slice(2 * g, 2 * g + 2)
+            by_z[block, block] = np.eye(2) - level / norms[g] * (np.eye(2) - np.outer(unit, unit))
+            by_theta[block] = -step * unit
+        return by_z, by_theta
+
+    def prox_jvp(self, z, step, dz):
+        by_z, by_theta = self._jacobian(z, step)
+        return dz @ by_z.T + by_theta
+
+    def prox_vjp(self, z, step, v):
+        by_z, by_theta = self._jacobian(z, step)
+        return by_z.T @ v, np.array([by_theta @ v])
+
+
+@pytest.mark.parametrize("storage", ["C", "csc"])
+@pytest.mark.parametrize("datafit", DATAFITS)
+def test_a_block_penalty_needs_its_prox_and_the_jacobian_of_that_only(datafit, storage):
+    problem, *_ = setting(datafit, PENALTIES["l1"](12), storage)
+    theta = np.array([0.05 if datafit == "logistic" else 0.4])
+    problem = replace(problem, penalty=Groups(theta))
+
+    def run(problem):
+        iteration = ProximalGradient(problem)
+        tape = Tape(iteration, begin(iteration, None))
+        u, J = tape.last, np.zeros((1, tape.last.size))
+        for _ in range(4000):
+            tape.advance()
+            u, J = iteration.forward(u, J)
+        return tape, u, J
+
+    tape, u, J = run(problem)
+    assert 0 < np.count_nonzero(u[:-1]) < 12
+    h = 1e-5
+    ends = [run(problem.with_hyperparams(theta + t))[1] for t in (h, -h)]
+    np.testing.assert_allclose(J[0], (ends[0] - ends[1]) / (2.0 * h), atol=1e-6 * np.abs(J).max())
+    adjoint, gradient = np.linspace(-1.0, 1.0, u.size) * (u != 0.0), 0.0
+    a = adjoint
+    for before, after in tape.reversed():
+        a, added = tape.iteration.backward(before, after, a)
+        gradient += added[0]
+    assert gradient == pytest.approx(J[0] @ adjoint, rel=1e-9)
 
 
 @pytest.mark.parametrize("method", ["forward", "implicit_forward"])

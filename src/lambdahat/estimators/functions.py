@@ -16,7 +16,7 @@ from lambdahat.estimators.base import LinearModel, check_model, warn_unconverged
 from lambdahat.estimators.gradient_search import as_criterion
 from lambdahat.estimators.linear_models import Lasso
 from lambdahat.estimators.logistic import SparseLogisticRegression
-from lambdahat.hypergradient import METHODS, SOLVERS
+from lambdahat.hypergradient import ITERATIONS, METHODS
 from lambdahat.linear import Vector
 from lambdahat.penalties import l1
 from lambdahat.problem import Model, Problem, Solution
@@ -128,7 +128,7 @@ def hypergradient(
         Where ``max_iter`` does not suffice.
     """
     differentiate = METHODS[check_name(method, METHODS, "method")]
-    check_name(solver, SOLVERS, "solver")
+    check_name(solver, ITERATIONS, "solver")
     check_real(tol, "tol", open_low=True)
     estimator = check_model(estimator, "no gradient here")
     estimator._check_params()

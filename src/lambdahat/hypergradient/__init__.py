@@ -1,11 +1,12 @@
 """Derivatives of a criterion with respect to the hyperparameters."""
 
 from lambdahat.hypergradient.backward import backward
-from lambdahat.hypergradient.base import SOLVERS, Differentiated, Judge, Method
+from lambdahat.hypergradient.base import Differentiated, Judge, Method
 from lambdahat.hypergradient.convergence import JacobianConvergence, record_convergence
 from lambdahat.hypergradient.forward import forward
 from lambdahat.hypergradient.implicit import implicit, solve_implicit
 from lambdahat.hypergradient.implicit_forward import implicit_forward
+from lambdahat.hypergradient.iterations import ITERATIONS
 
 METHODS: dict[str, Method] = {
     "implicit": solve_implicit,
@@ -15,8 +16,8 @@ METHODS: dict[str, Method] = {
 }
 
 __all__ = [
+    "ITERATIONS",
     "METHODS",
-    "SOLVERS",
     "Differentiated",
     "JacobianConvergence",
     "Judge",

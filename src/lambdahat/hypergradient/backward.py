@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from lambdahat.hypergradient.base import Differentiated, Judge, Watch, iterated_solution, sentence
-from lambdahat.hypergradient.iterations import Iteration, begin, coefficients, make_iteration, pullback
+from lambdahat.hypergradient.iterations import ITERATIONS, Iteration, begin, coefficients, pullback
 from lambdahat.linear import Vector
 from lambdahat.problem import Problem, Solution
 
@@ -84,7 +84,7 @@ def backward(
             "solver='proximal_gradient' or 'coordinate_descent', or method='forward'"
         )
     began = time.perf_counter()
-    iteration = make_iteration(solver, problem)
+    iteration = ITERATIONS[solver](problem)
     tape = Tape(iteration, begin(iteration, start))
     settled = Watch(tol)
     arrived = False

@@ -22,8 +22,6 @@ MOST_HYPERPARAMS = 100
 
 IMPLICIT_INSTEAD = "use method='implicit', whose cost does not grow with their number"
 
-SOLVERS = ("coordinate_descent", "proximal_gradient", "accelerated")
-
 
 @dataclass(frozen=True, eq=False)
 class Differentiated:

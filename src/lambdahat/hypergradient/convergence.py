@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.stats import theilslopes
 
 from lambdahat.hypergradient.base import check_carried
-from lambdahat.hypergradient.iterations import Iteration, begin, coefficients, make_iteration
+from lambdahat.hypergradient.iterations import ITERATIONS, Iteration, begin, coefficients
 from lambdahat.linear import Matrix, Vector
 from lambdahat.problem import Problem, Solution
 from lambdahat.solvers import polish, solve
@@ -76,7 +76,7 @@ def record_convergence(
     solution, accuracy = polish(problem, solve(problem, tol=_TIGHT), _TIGHT)
     solution, _ = polish(problem, solution, accuracy)
     jacobian = closed_form(problem, solution)
-    iteration = make_iteration(solver, problem)
+    iteration = ITERATIONS[solver](problem)
     signs = _signs(problem, solution.w)
     u = begin(iteration, None)
     J = np.zeros((jacobian.shape[0], u.size))

@@ -18,7 +18,7 @@ from lambdahat.hypergradient.base import (
     log_units,
     sentence,
 )
-from lambdahat.hypergradient.iterations import Momentum, begin, coefficients, make_iteration, pullback
+from lambdahat.hypergradient.iterations import ITERATIONS, Momentum, begin, coefficients, pullback
 from lambdahat.problem import Problem, Solution
 
 
@@ -40,7 +40,7 @@ def forward(
     """
     check_carried(problem, "method='forward'", IMPLICIT_INSTEAD, force)
     began = time.perf_counter()
-    iteration = make_iteration(solver, problem)
+    iteration = ITERATIONS[solver](problem)
     u = begin(iteration, start)
     J = np.zeros((problem.penalty.hyperparams.size, u.size))
     momentum = Momentum(u, J) if solver == "accelerated" else None

@@ -6,6 +6,7 @@ Jacobian has shape (d, m + 1), a row a hyperparameter. Bertrand et al., JMLR 202
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -15,6 +16,8 @@ from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 from lambdahat.design import Columns, Design, Sweeps
 from lambdahat.linear import Matrix, Vector
 from lambdahat.problem import Problem, Solution
+
+_STRONG = 1e100
 
 
 class Iteration(Protocol):
@@ -122,7 +125,8 @@ class ProximalGradient:
 def _largest_eigenvalue(problem: Problem) -> float:
     """A number a little above the largest eigenvalue of ``X̃ᵀSX̃``, over the columns that are not excluded."""
     design = problem.design
-    used = np.flatnonzero(np.isfinite(problem.penalty.l1)).astype(np.int32)
+    pulled = problem.penalty.prox(np.full(problem.n_features, _STRONG), 1.0)  # which excluded ones do not follow
+    used = np.flatnonzero(pulled).astype(np.int32)
     variances = design.variances(used)
     total = float(variances.sum())
     if np.count_nonzero(variances) < 3:
@@ -197,6 +201,8 @@ class Momentum:
         return ahead
 
 
-def make_iteration(solver: str, problem: Problem) -> Iteration:
-    """The iteration of a name."""
-    return CoordinateDescent(problem) if solver == "coordinate_descent" else ProximalGradient(problem)
+ITERATIONS: dict[str, Callable[[Problem], Iteration]] = {
+    "coordinate_descent": CoordinateDescent,
+    "proximal_gradient": ProximalGradient,
+    "accelerated": ProximalGradient,  # with Momentum
+}
