@@ -61,6 +61,26 @@ def test_prox_is_the_minimiser(penalty, seed):
 
 
 @pytest.mark.parametrize("seed", SEEDS)
+def test_derivatives_of_the_prox_against_differences(penalty, seed):
+    rng, h = np.random.default_rng(seed), 1e-6
+    z, step, theta = 2.0 * rng.normal(size=P), rng.uniform(0.1, 5.0), penalty.hyperparams
+    dz = rng.normal(size=(theta.size, P))
+
+    def at(theta, z):
+        return penalty.with_hyperparams(theta).prox(z, step)
+
+    expected = [
+        (at(theta + e, z + h * row) - at(theta - e, z - h * row)) / (2.0 * h)
+        for row, e in zip(dz, h * np.eye(theta.size), strict=True)
+    ]
+    jvp = penalty.prox_jvp(z, step, dz)
+    np.testing.assert_allclose(jvp, expected, atol=1e-7)
+    v = rng.normal(size=P)
+    by_z, by_theta = penalty.prox_vjp(z, step, v)
+    np.testing.assert_allclose(jvp @ v, dz @ by_z + by_theta, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
 def test_subdiff_distance_against_one_sided_derivatives(penalty, seed):
     rng = np.random.default_rng(seed)
     w, gradient = feasible(penalty, rng), 0.2 * rng.normal(size=P)

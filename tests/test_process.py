@@ -15,6 +15,7 @@ import importlib, json, pkgutil
 import numpy as np, scipy.sparse
 import lambdahat.kernels
 from lambdahat import ElasticNet, GradientSearch, HeldOut, Lasso, Ridge, SparseLogisticRegression, WeightedLasso
+from lambdahat import hypergradient
 
 rng = np.random.default_rng(0)
 X, y = rng.normal(size=(60, 250)), rng.normal(size=60)
@@ -29,12 +30,16 @@ for dtype in (np.float64, np.float32):
         GradientSearch(Lasso(), cv=3, max_evals=5).fit(make(X[:, :9].astype(dtype)), y)
         classifier = SparseLogisticRegression(0.02, l1_ratio=0.9)
         GradientSearch(classifier, cv=3, max_evals=5).fit(A, y > 0.0).predict_proba(A)
+        for method in ("implicit_forward", "forward", "backward"):
+            hypergradient(Lasso(0.05), A, y, cv=3, method=method)
+            hypergradient(Lasso(0.05, positive=True), A, y, cv=3, method=method)
+            hypergradient(classifier, A, y > 0.0, cv=3, method=method)
 ElasticNet(1.0, l1_ratio=1e-3).fit(rng.normal(size=(40, 6000)), rng.normal(size=40))  # thousands in the support
 
 found = {}
 for info in pkgutil.iter_modules(lambdahat.kernels.__path__, "lambdahat.kernels."):
     for name, kernel in vars(importlib.import_module(info.name)).items():
-        if hasattr(kernel, "stats"):
+        if hasattr(kernel, "stats") and not name.startswith("_"):  # private ones are compiled into their callers
             found[info.name + "." + name] = [
                 sum(kernel.stats.cache_hits.values()), sum(kernel.stats.cache_misses.values()), len(kernel.signatures)
             ]

@@ -15,6 +15,7 @@ from lambdahat.estimators import (
     WeightedLasso,
     alpha_max,
     hypergradient,  # the function; the folder of the same name stays importable
+    jacobian_convergence,
     path,
 )
 
@@ -38,5 +39,6 @@ __all__ = [
     "__version__",
     "alpha_max",
     "hypergradient",
+    "jacobian_convergence",
     "path",
 ]

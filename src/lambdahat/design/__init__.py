@@ -4,6 +4,7 @@ from lambdahat.design.design import Design
 from lambdahat.design.forms import QuadraticForm
 from lambdahat.design.normal import Moments, NormalEquations, shared_moments
 from lambdahat.design.storage import Columns, DenseStorage, SparseStorage, Storage, as_storage
+from lambdahat.design.sweeps import Sweeps
 
 __all__ = [
     "Columns",
@@ -14,6 +15,7 @@ __all__ = [
     "QuadraticForm",
     "SparseStorage",
     "Storage",
+    "Sweeps",
     "as_storage",
     "shared_moments",
 ]

@@ -1,16 +1,19 @@
 """scikit-learn estimators, thin."""
 
+from lambdahat.estimators.convergence import jacobian_convergence
 from lambdahat.estimators.cross_validated import ElasticNetCV, LassoCV, SparseLogisticRegressionCV
 from lambdahat.estimators.functions import HypergradientResult, PathResult, alpha_max, hypergradient, path
 from lambdahat.estimators.gradient_search import GradientSearch
 from lambdahat.estimators.linear_models import ElasticNet, Lasso, Ridge, WeightedLasso
 from lambdahat.estimators.logistic import SparseLogisticRegression
+from lambdahat.hypergradient import JacobianConvergence
 
 __all__ = [
     "ElasticNet",
     "ElasticNetCV",
     "GradientSearch",
     "HypergradientResult",
+    "JacobianConvergence",
     "Lasso",
     "LassoCV",
     "PathResult",
@@ -20,5 +23,6 @@ __all__ = [
     "WeightedLasso",
     "alpha_max",
     "hypergradient",
+    "jacobian_convergence",
     "path",
 ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,12 +16,12 @@ from lambdahat.estimators.base import LinearModel, check_model, warn_unconverged
 from lambdahat.estimators.gradient_search import as_criterion
 from lambdahat.estimators.linear_models import Lasso
 from lambdahat.estimators.logistic import SparseLogisticRegression
+from lambdahat.hypergradient import ITERATIONS, METHODS
 from lambdahat.linear import Vector
 from lambdahat.penalties import l1
 from lambdahat.problem import Model, Problem, Solution
-from lambdahat.search import fold_hypergradient
 
-METHODS = ("implicit",)
+_MAX_ITER = 100_000
 LOSSES: dict[str, type[LinearModel]] = {"quadratic": Lasso, "logistic": SparseLogisticRegression}
 
 
@@ -44,7 +43,11 @@ class HypergradientResult:
         The inner solutions.
     support : array of column numbers, or list of these
     solve_seconds, gradient_seconds : float
-        Time in the inner problems and in the hypergradient.
+        Time in the inner problems and in the hypergradient; forward mode, which does both at once, calls it all the
+        latter.
+    n_iter : int
+        Iterations differentiated (``implicit``: rounds of the solver), the most of any fold.
+    converged : bool
     """
 
     value: float
@@ -55,6 +58,8 @@ class HypergradientResult:
     support: NDArray[np.int32] | list[NDArray[np.int32]]
     solve_seconds: float
     gradient_seconds: float
+    n_iter: int
+    converged: bool
 
 
 def hypergradient(
@@ -64,7 +69,10 @@ def hypergradient(
     *,
     criterion: Any = "cv",
     method: str = "implicit",
+    solver: str = "coordinate_descent",
     tol: float = 1e-8,
+    max_iter: int | None = None,
+    force: bool = False,
     cv: Any = 5,
     sample_weight: Any = None,
     groups: Any = None,
@@ -78,9 +86,27 @@ def hypergradient(
     X : array, sparse matrix or frame of shape (n, p)
     y : array of shape (n,)
     criterion : "cv" or criterion object, default "cv"
-    method : {"implicit"}
+    method : {"implicit", "implicit_forward", "forward", "backward"}, default "implicit"
+        All agree where they converge; the first is the fastest, the others show how derivatives come about.
+
+        - ``"implicit"``: solve, then one linear system of the size of the support for all hyperparameters.
+        - ``"implicit_forward"``: solve, then iterate the differentiated coordinate descent on the support alone.
+        - ``"forward"``: iterate ``solver`` from zero with the Jacobian beside the coefficients. For d hyperparameters
+          it needs d times the memory and the time: with the method above it refuses more than 100, unless forced.
+        - ``"backward"``: iterate ``solver`` from zero, then go back through the iterations, with one vector whatever
+          the number of hyperparameters. K iterations need at most 3√K + 4 vectors of p + 1 numbers: between checkpoints
+          they are made again.
+    solver : {"coordinate_descent", "proximal_gradient", "accelerated"}, default "coordinate_descent"
+        What ``"forward"`` and ``"backward"`` differentiate; the last, proximal gradient with momentum, forward only.
     tol : float, default 1e-8
-        Relative duality gap of the inner problems; a Newton step on the support follows.
+        For ``"implicit"`` and ``"implicit_forward"``, the relative duality gap of the inner problems; a Newton step on
+        the support follows. For iterated derivatives (all but ``"implicit"``), the distance to their limits at which
+        they stop, an estimate, relative to the largest one; with ``"forward"`` and ``"backward"`` also the
+        coefficients'.
+    max_iter : int, optional
+        Bound on the iterations; by default 100,000, or the estimator's ``max_iter`` rounds for ``"implicit"``.
+    force : bool, default False
+        Whether methods that carry the Jacobian do so for more than 100 hyperparameters.
     cv : int, splitter or iterable, default 5
         For ``criterion="cv"``.
     sample_weight : array of shape (n,), optional
@@ -90,12 +116,23 @@ def hypergradient(
     -------
     HypergradientResult
         Where the columns of a support are linearly dependent, with the minimum-norm Jacobian.
+
+    Raises
+    ------
+    ValueError
+        In one sentence, where data or parameters cannot be used, or a method would carry too large a Jacobian.
+
+    Warns
+    -----
+    ConvergenceWarning
+        Where ``max_iter`` does not suffice.
     """
-    check_name(method, METHODS, "method")
+    differentiate = METHODS[check_name(method, METHODS, "method")]
+    check_name(solver, ITERATIONS, "solver")
     check_real(tol, "tol", open_low=True)
     estimator = check_model(estimator, "no gradient here")
     estimator._check_params()
-    X, y, weight, classes = _read(estimator, X, y, sample_weight)
+    X, y, weight, classes = read_rows(estimator, X, y, sample_weight)
     data = Data(as_storage(X), y, weight, X, groups, classes=classes)
     folds = as_criterion(criterion, cv).folds(estimator._model(None, classes), data)
     check_trainable(folds)
@@ -104,19 +141,20 @@ def hypergradient(
     values = estimator._values(space, p)
     theta = space.theta(values)
     total = sum(fold.weight for fold in folds)
-    value, gradient = 0.0, np.zeros(theta.size)
-    problems = [fold.problem.with_hyperparams(theta) for fold in folds]
-    began = time.perf_counter()
-    solutions = [solvers.solve(problem, tol=tol, max_iter=estimator.max_iter) for problem in problems]
+    if max_iter is None:
+        max_iter = estimator.max_iter if method == "implicit" else _MAX_ITER
+    check_count(max_iter, "max_iter")
+    value, gradient, results = 0.0, np.zeros(theta.size), []
+    for fold in folds:
+        result = differentiate(
+            fold.problem.with_hyperparams(theta), fold.validation.error, tol=tol, max_iter=max_iter, solver=solver,
+            force=force,
+        )  # fmt: skip
+        value += fold.weight / total * result.value
+        gradient += fold.weight / total * result.gradient
+        results.append(result)
+    solutions = [result.solution for result in results]
     _warn_once(estimator, [solution for solution in solutions if not solution.converged])
-    polished = [solvers.polish(problem, solution, tol) for problem, solution in zip(problems, solutions, strict=True)]
-    solutions = [solution for solution, _ in polished]
-    solved = time.perf_counter()
-    for fold, problem, (solution, accuracy) in zip(folds, problems, polished, strict=True):
-        fold_value, fold_gradient, _ = fold_hypergradient(fold, problem, solution, accuracy)
-        value += fold.weight / total * fold_value
-        gradient += fold.weight / total * fold_gradient
-    ended = time.perf_counter()
     gradient = space.theta_vjp(values, gradient)
     single = len(solutions) == 1
     return HypergradientResult(
@@ -126,12 +164,14 @@ def hypergradient(
         space.to_params(values),
         solutions[0].w if single else np.stack([solution.w for solution in solutions]),
         solutions[0].support if single else [solution.support for solution in solutions],
-        solved - began,
-        ended - solved,
+        sum(result.solve_seconds for result in results),
+        sum(result.gradient_seconds for result in results),
+        max(result.n_iter for result in results),
+        all(result.converged for result in results),
     )
 
 
-def _read(
+def read_rows(
     estimator: LinearModel, X: Any, y: Any, sample_weight: Any
 ) -> tuple[Any, Vector, Vector, NDArray[Any] | None]:
     """X, the target as the estimator's datafit takes it, weights, and classes."""
@@ -211,7 +251,7 @@ def path(
     """
     estimator = check_model(estimator, "no path here")
     estimator._check_params()
-    X, y, weight, classes = _read(estimator, X, y, sample_weight)
+    X, y, weight, classes = read_rows(estimator, X, y, sample_weight)
     data = Data(as_storage(X), y, weight, X, classes=classes)
     p = X.shape[1]
 
@@ -282,7 +322,7 @@ def alpha_max(
     """
     check_real(l1_ratio, "l1_ratio", high=1.0)
     estimator = LOSSES[check_name(loss, LOSSES, "loss")]()
-    X, y, weight, _ = _read(estimator, X, y, sample_weight)
+    X, y, weight, _ = read_rows(estimator, X, y, sample_weight)
     factors = check_factors(penalty_factors, X.shape[1])
     model = Model(
         lambda p, _: l1(p, l1_ratio, factors, positive=positive), fit_intercept, standardize, estimator.datafit

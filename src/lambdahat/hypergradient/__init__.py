@@ -1,5 +1,31 @@
 """Derivatives of a criterion with respect to the hyperparameters."""
 
-from lambdahat.hypergradient.implicit import Judge, implicit
+from lambdahat.hypergradient.backward import backward
+from lambdahat.hypergradient.base import Differentiated, Judge, Method
+from lambdahat.hypergradient.convergence import JacobianConvergence, record_convergence
+from lambdahat.hypergradient.forward import forward
+from lambdahat.hypergradient.implicit import implicit, solve_implicit
+from lambdahat.hypergradient.implicit_forward import implicit_forward
+from lambdahat.hypergradient.iterations import ITERATIONS
 
-__all__ = ["Judge", "implicit"]
+METHODS: dict[str, Method] = {
+    "implicit": solve_implicit,
+    "implicit_forward": implicit_forward,
+    "forward": forward,
+    "backward": backward,
+}
+
+__all__ = [
+    "ITERATIONS",
+    "METHODS",
+    "Differentiated",
+    "JacobianConvergence",
+    "Judge",
+    "Method",
+    "backward",
+    "forward",
+    "implicit",
+    "implicit_forward",
+    "record_convergence",
+    "solve_implicit",
+]

@@ -5,7 +5,7 @@ from typing import Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from lambdahat.linear import Vector
+from lambdahat.linear import Matrix, Vector
 
 
 class Penalty(Protocol):
@@ -33,6 +33,15 @@ class Penalty(Protocol):
 
     def prox(self, w: Vector, step: float) -> Vector:
         """``argmin_u ½‖u − w‖² + step·g(u)``."""
+
+    def prox_jvp(self, z: Vector, step: float, dz: Matrix) -> Matrix:
+        """``∂_z prox(z)·dz + ∂_θ prox(z)`` with ``dz`` of shape (d, p), a row for each hyperparameter.
+
+        This and its transpose are all that differentiating a proximal iteration needs to know of a penalty.
+        """
+
+    def prox_vjp(self, z: Vector, step: float, v: Vector) -> tuple[Vector, Vector]:
+        """``∂_z prox(z)ᵀ v``, shape (p,), and ``∂_θ prox(z)ᵀ v``, shape (d,)."""
 
     def subdiff_distance(self, w: Vector, gradient: Vector) -> Vector:
         """Distance, per coordinate, of minus the gradient of the loss to the subdifferential of ``g`` at ``w``."""

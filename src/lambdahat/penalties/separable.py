@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from lambdahat.linear import Vector
+from lambdahat.linear import Matrix, Vector
 
 Index = NDArray[np.intp]
 
@@ -68,6 +68,30 @@ class Separable:
     def prox(self, w: Vector, step: float) -> Vector:
         shrunk = np.maximum(np.abs(w) - step * self.l1, 0.0) / (1.0 + step * self.l2)
         return np.where(w > 0.0, shrunk, 0.0 if self.positive else -shrunk)
+
+    def prox_jvp(self, z: Vector, step: float, dz: Matrix) -> Matrix:
+        shrink, by_l1, by_l2 = self._prox_slopes(z, step)
+        out = shrink * dz
+        each = np.arange(z.size)
+        out[self.l1_index, each] += by_l1
+        out[self.l2_index, each] += by_l2
+        return out
+
+    def prox_vjp(self, z: Vector, step: float, v: Vector) -> tuple[Vector, Vector]:
+        shrink, by_l1, by_l2 = self._prox_slopes(z, step)
+        d = self.theta.size
+        by_theta = np.bincount(self.l1_index, by_l1 * v, d) + np.bincount(self.l2_index, by_l2 * v, d)
+        return shrink * v, np.asarray(by_theta, dtype=np.float64)
+
+    def _prox_slopes(self, z: Vector, step: float) -> tuple[Vector, Vector, Vector]:
+        """Derivatives of ``prox(z)``, coordinate by coordinate: in ``z`` and, through each strength, in θ."""
+        w = self.prox(z, step)
+        smooth = w != 0.0
+        if not self.positive:
+            smooth |= self.l1 == 0.0
+        shrink = smooth / (1.0 + step * self.l2)
+        factors = np.where(smooth, self.l1_factors, 0.0)  # infinite ones are nowhere smooth
+        return shrink, -step * shrink * factors * np.sign(w), -step * shrink * self.l2_factors * w
 
     def subdiff_distance(self, w: Vector, gradient: Vector) -> Vector:
         l1 = self.l1
