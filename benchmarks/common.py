@@ -15,7 +15,7 @@ from time import perf_counter
 import numpy as np
 from threadpoolctl import threadpool_info, threadpool_limits
 
-PACKAGES = ("lambdahat", "scikit-learn", "celer", "skglm", "sparho", "numpy", "scipy", "numba", "joblib")
+PACKAGES = ("lambdahat", "scikit-learn", "celer", "skglm", "sparho", "numpy", "scipy", "numba", "joblib", "optuna")
 Record = dict[str, object]
 
 

@@ -38,17 +38,23 @@ def find(name: str) -> Path:
     return folder / name
 
 
-def debian_text(quick: bool = False, dtype: type = np.float64, rows: tuple[int, int] | None = None) -> Data:
+def debian_text(
+    quick: bool = False,
+    dtype: type = np.float64,
+    rows: tuple[int, int] | None = None,
+    target: str = "log10_installed_kib",
+) -> Data:
     """TF-IDF of package descriptions against log10 of the installed size: the standard split.
 
-    `rows` keeps only so many of the rows that train and of those that validate.
+    `rows` keeps only so many of the rows that train and of those that validate. The other target is `is_library`, ±1,
+    which is not centred.
     """
     n, n_val = rows or ((4_000, 2_000) if quick else (42_360, 21_180))
     X = load_npz(find("debian_text_X.npz")).tocsr()
-    y = np.load(find("debian_text_y.npz"))["log10_installed_kib"].astype(np.float64)
+    y = np.load(find("debian_text_y.npz"))[target].astype(np.float64)
     perm = np.random.default_rng(0).permutation(63_540)
     train, val = np.sort(perm[:42_360])[:n], np.sort(perm[42_360:])[:n_val]
-    centre = y[train].mean()
+    centre = 0.0 if target == "is_library" else y[train].mean()
     X_train, X_val = (X[rows].astype(dtype).tocsc() for rows in (train, val))
     return Data(X_train, y[train] - centre, X_val, y[val] - centre)
 

@@ -1,5 +1,6 @@
 """What a run leaves behind: one JSON file and one chart per benchmark, tables in the terminal, the report."""
 
+import csv
 import json
 from pathlib import Path
 
@@ -14,6 +15,20 @@ def write(folder: Path, name: str, result: Record) -> None:
 def read(folder: Path, name: str) -> Record | None:
     path = folder / f"{name}.json"
     return json.loads(path.read_text()) if path.exists() else None
+
+
+def write_csv(folder: Path, name: str, records: list[Record]) -> None:
+    """The records as one table: lists (all those of a record have one length) a row an entry, beside the scalars."""
+    rows = []
+    for record in records:
+        lists = {key: value for key, value in record.items() if isinstance(value, list)}
+        scalars = {key: value for key, value in record.items() if not _is_nested(value)}
+        entries = [dict(zip(lists, entry, strict=True)) for entry in zip(*lists.values(), strict=True)]
+        rows += [{**scalars, **entry} for entry in entries or [{}]]
+    with (folder / f"{name}.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(dict.fromkeys(key for row in rows for key in row)))
+        writer.writeheader()
+        writer.writerows(rows)
 
 
 def cell(value: object) -> str:
@@ -32,6 +47,8 @@ def line(row: Record) -> str:
 def markdown(rows: list[Record]) -> str:
     """The scalar entries of the rows as a table, one column per key."""
     keys = list(dict.fromkeys(key for row in rows for key, value in row.items() if not _is_nested(value)))
+    if not rows:
+        return "(none)"
     cells = [keys, ["---"] * len(keys), *([cell(row.get(key)) for key in keys] for row in rows)]
     return "\n".join(f"| {' | '.join(row)} |" for row in cells)
 

@@ -94,7 +94,7 @@ class Logistic:
         """The largest distance to optimality, over that of a gradient in general."""
         q = -self.s * self.y * expit(-self.y * (self.X @ w + b))
         distance = self.penalty.subdiff_distance(w, self.X.T @ q).max()
-        return max(distance / np.abs(self.X).max(), abs(q.sum()) if self.fit_intercept else 0.0)
+        return max(distance / max(np.abs(self.X).max(), 1e-300), abs(q.sum()) if self.fit_intercept else 0.0)
 
     def polished(self, w, b, steps=30):
         """The exact solution for the support and signs of ``w``, by Newton's method on these coordinates."""

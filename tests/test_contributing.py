@@ -47,3 +47,12 @@ def test_the_criterion_judges_by_the_last_rows(examples):
     fitted = Lasso(search.best_params_["alpha"], tol=1e-12).fit(s.X[:30], s.y[:30])
     error = np.mean((s.y[30:] - fitted.predict(s.X[30:])) ** 2)
     assert search.best_criterion_ == pytest.approx(error, rel=1e-4)  # the search solves as tightly as it needs
+
+
+def test_the_search_finds_the_minimum(examples):
+    s = sample()
+    best = GradientSearch(Lasso(), cv=3).fit(s.X, s.y).best_criterion_
+    for parametrization in ("log", "plain"):
+        search = GradientSearch(Lasso(), cv=3, optimizer=examples["Shrinking"](), parametrization=parametrization)
+        assert best * (1 - 1e-4) <= search.fit(s.X, s.y).best_criterion_ <= best * (1 + 1e-2)
+        assert "visited 30 points" in search.status_

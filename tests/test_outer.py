@@ -1,47 +1,10 @@
 """Outer optimisers on functions whose minima are known; nothing here is a model."""
 
-from dataclasses import dataclass, field
-
 import numpy as np
 import pytest
 
-from lambdahat.outer import LBFGS, Point, Region, Scalar, Stop
-from lambdahat.outer.base import Line
-
-
-@dataclass
-class Function:
-    """A smooth function and its derivative, with what was asked of it."""
-
-    value: object
-    slope: object
-    cheap: bool = True
-    coarse_tol: float = 1e-2
-    budget: int = 500
-    points: list = field(default_factory=list)
-    tols: list = field(default_factory=list)
-
-    def __call__(self, x, tol):
-        if len(self.points) == self.budget:
-            raise Stop("no more")
-        self.tols.append(tol)
-        self.points.append(Point(np.array(x), float(self.value(x)), np.atleast_1d(self.slope(x)).astype(float)))
-        return self.points[-1]
-
-    @property
-    def best(self):
-        return min(self.points, key=lambda point: point.value)
-
-
-def line(low=-11.0, high=0.0):
-    return Region(np.array([low]), np.array([high]), (Line(np.zeros(1), np.ones(1), low, high),))
-
-
-def well(center, width=2.0):
-    return Function(
-        lambda x: 5.0 + (1.0 - np.exp(-(((x[0] - center) / width) ** 2))),
-        lambda x: 2.0 * (x - center) / width**2 * np.exp(-(((x[0] - center) / width) ** 2)),
-    )
+from functions import Function, bowl, line, plane, ripples, well
+from lambdahat.outer import LBFGS, Region, Scalar, Stop
 
 
 @pytest.mark.parametrize("cheap", [True, False])
@@ -97,16 +60,6 @@ def test_a_spent_budget_is_passed_on(optimizer):
     assert len(function.points) == 3
 
 
-def bowl(center):
-    A = np.array([[2.0, 0.7], [0.7, 1.0]])
-    return Function(lambda x: 1.0 + (x - center) @ A @ (x - center) / 2.0, lambda x: A @ (x - center))
-
-
-def plane(start=None):
-    lines = tuple(Line(np.array([0.0, y]), np.array([1.0, 0.0]), -8.0, 0.0) for y in (-2.0, 0.0, 2.0))
-    return Region(np.array([-8.0, -3.0]), np.array([0.0, 3.0]), lines, start)
-
-
 @pytest.mark.parametrize("start", [None, np.array([-7.0, 2.0])])
 @pytest.mark.parametrize("center", [np.array([-2.0, 1.0]), np.array([-6.0, -2.5])])
 def test_lbfgs_finds_a_minimum(center, start):
@@ -124,15 +77,6 @@ def test_lbfgs_stays_inside_the_bounds_and_says_when_it_ends_there():
     for point in function.points:
         assert np.all((point.x >= [-8.0, -3.0]) & (point.x <= [0.0, 3.0]))
     np.testing.assert_allclose(function.best.x, [0.0, 3.0], atol=1e-6)
-
-
-def ripples(height):
-    """A bowl with kinks along x₀, as a support that changes makes them."""
-    smooth = bowl(np.array([-3.0, 1.0]))
-    return Function(
-        lambda x: smooth.value(x) + height * np.abs(np.sin(6.0 * x[0])),
-        lambda x: smooth.slope(x) + np.array([6.0 * height * np.cos(6.0 * x[0]) * np.sign(np.sin(6.0 * x[0])), 0.0]),
-    )
 
 
 @pytest.mark.parametrize("height", [0.003, 0.03, 0.3])

@@ -8,10 +8,12 @@ from hypothesis import strategies as st
 
 from lambdahat import ElasticNet, Lasso, Ridge, WeightedLasso, alpha_max
 from lambdahat.criteria import Data
+from lambdahat.datafits import Logistic
 from lambdahat.design import as_storage
 from lambdahat.problem import Model
 from lambdahat.solvers import solve
 from reference import Dense
+from reference import Logistic as LogisticReference
 from zoo import PENALTIES, STORAGES
 
 SETTINGS = settings(
@@ -81,6 +83,43 @@ def test_the_gap_is_reached_and_bounds_the_suboptimality(
     assert not solution.w[np.isinf(problem.penalty.l1)].any()
     if problem.penalty.positive:
         assert np.all(solution.w >= 0.0)
+
+
+@SETTINGS
+@given(
+    data=datasets(),
+    penalty=st.sampled_from(sorted(name for name in PENALTIES if "factors" not in name)),  # all columns are penalised
+    storage=st.sampled_from(sorted(STORAGES)),
+    fit_intercept=st.booleans(),
+    standardize=st.booleans(),
+    exponent=st.floats(-3.0, 0.5),
+    tol=st.sampled_from([1e-2, 1e-4, 1e-8]),
+)
+def test_the_logistic_gap_is_reached_and_bounds_the_suboptimality(
+    data, penalty, storage, fit_intercept, standardize, exponent, tol
+):
+    X, y, weight = data
+    y = np.where(y > np.median(y[weight > 0.0]), 1.0, -1.0)
+    assume(np.ptp(y[weight > 0.0]) > 0.0)
+    X = STORAGES[storage](X)
+    dense = np.asarray(X.toarray() if scipy.sparse.issparse(X) else X, dtype=float)
+
+    def scaled(p, _=None):
+        made = PENALTIES[penalty](p)
+        return made.with_hyperparams(10.0**exponent * made.hyperparams / made.hyperparams.max())
+
+    problem = Model(scaled, fit_intercept, standardize, Logistic()).problems(as_storage(X), y, [weight])[0]
+    reference = LogisticReference.create(
+        dense, y, weight, scaled(X.shape[1]), fit_intercept=fit_intercept, standardize=standardize
+    )
+    loose, tight = solve(problem, tol=tol), solve(problem, tol=1e-10)
+    assert loose.converged
+    assert tight.converged
+    reached = [reference.objective(solution.w, solution.intercept) for solution in (loose, tight)]
+    assert reached[0] - reached[1] <= (tol + 1e-12) * problem.null_value
+    assert reference.violation(tight.w, tight.intercept) <= 1e-4
+    if problem.penalty.positive:
+        assert np.all(loose.w >= 0.0)
 
 
 MODELS = {

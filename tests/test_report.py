@@ -16,7 +16,8 @@ def fitted(**changes):
         "best_criterion_": 3.0,
         "fold_criteria_": np.array([2.0, 3.0, 4.0]),
         "coef_": np.array([0.0, -2.0, 0.5, 0.0]),
-        "best_estimator_": SimpleNamespace(intercept_=1.5),
+        "intercept_": 1.5,
+        "metric_": "mean squared error",
         "n_evals_": 7,
         "trace_": SimpleNamespace(seconds=np.array([0.5, 0.75])),
         "status_": "Converged.",
@@ -29,6 +30,7 @@ def test_report_holds_the_result_in_plain_data():
     assert json.loads(json.dumps(report)) == report
     assert report == {
         "params": {"alpha": 0.125},
+        "metric": "mean squared error",
         "criterion": 3.0,
         "criterion_standard_error": pytest.approx(1 / np.sqrt(3)),
         "fold_criteria": [2.0, 3.0, 4.0],

@@ -279,7 +279,7 @@ def test_interrupted(estimator, after):
 def test_interrupted_before_anything_is_known(monkeypatch):
     from lambdahat.search import CriterionObjective
 
-    def interrupt(self, x, tol):
+    def interrupt(self, x, tol, gradient=True):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(CriterionObjective, "__call__", interrupt)
@@ -315,14 +315,22 @@ def test_callback(estimator):
         assert evaluation.seconds >= 0.0
 
 
-def test_an_error_in_a_callback_is_raised_and_leaves_nothing():
+def test_an_error_in_a_callback_is_raised_and_the_trace_is_kept(estimator):
     def fail(evaluation):
-        raise RuntimeError("mine")
+        if evaluation.index == 2:
+            raise RuntimeError("mine")
 
-    search = GradientSearch(Lasso(), cv=3, callback=fail)
+    search = GradientSearch(estimator, cv=3).fit(S.X, S.y)
+    search.set_params(callback=fail)
     with pytest.raises(RuntimeError, match="mine"):
         search.fit(S.X, S.y)
-    assert not [name for name in vars(search) if name.endswith("_")]
+    assert search.n_evals_ == len(search.trace_.values) == 3
+    assert search.best_criterion_ == search.trace_.values.min()
+    best = np.concatenate([np.ravel(value) for value in search.best_params_.values()])
+    np.testing.assert_array_equal(best, search.trace_.hyperparams[search.best_index_])
+    assert "error in the callback, RuntimeError (3 evaluations)" in search.status_
+    with pytest.raises(AttributeError, match="not to its end"):  # nor by what an earlier fit has left
+        search.predict(S.X)
 
 
 def test_trace(estimator):

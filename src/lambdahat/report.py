@@ -16,6 +16,8 @@ class SearchReport:
     ----------
     params : dict of str to float or ndarray
         The chosen hyperparameters.
+    metric : str
+        What the criterion is.
     criterion, standard_error : float
         The criterion there, and its standard error over the folds (None for a single split).
     fold_criteria : list of float
@@ -33,6 +35,7 @@ class SearchReport:
     """
 
     params: dict[str, float | NDArray[np.float64]]
+    metric: str
     criterion: float
     standard_error: float | None
     fold_criteria: list[float]
@@ -47,6 +50,7 @@ class SearchReport:
         """Plain data, fit for JSON."""
         return {
             "params": {name: np.asarray(value, dtype=float).tolist() for name, value in self.params.items()},
+            "metric": self.metric,
             "criterion": self.criterion,
             "criterion_standard_error": self.standard_error,
             "fold_criteria": self.fold_criteria,
@@ -71,9 +75,9 @@ class SearchReport:
     def _criterion(self) -> str:
         mean = f"{self.criterion:.6g}"
         if self.standard_error is None:
-            return f"{mean} (mean squared error on held-out data)"
+            return f"{mean} ({self.metric} on held-out data)"
         folds = len(self.fold_criteria)
-        return f"{mean} ± {self.standard_error:.3g} (mean squared error, standard error over {folds} folds)"
+        return f"{mean} ± {self.standard_error:.3g} ({self.metric}, standard error over {folds} folds)"
 
     def _largest(self, n_coefficients: int) -> list[str]:
         if not self.coefficients:
@@ -109,11 +113,12 @@ def summarise(search: Any, *, seconds: float | None = None, feature_names: Seque
     folds = np.asarray(search.fold_criteria_, dtype=float)
     return SearchReport(
         params=dict(search.best_params_),
+        metric=search.metric_,
         criterion=float(search.best_criterion_),
         standard_error=float(folds.std(ddof=1) / np.sqrt(folds.size)) if folds.size > 1 else None,
         fold_criteria=folds.tolist(),
         coefficients={labels[j]: float(coef[j]) for j in order},
-        intercept=float(search.best_estimator_.intercept_),
+        intercept=float(np.ravel(search.intercept_)[0]),
         n_features=coef.size,
         n_evals=int(search.n_evals_),
         seconds=float(search.trace_.seconds[-1]) if seconds is None else seconds,

@@ -4,16 +4,17 @@ import json
 import subprocess
 import sys
 import warnings
+from io import StringIO
 from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.model_selection import KFold
+from sklearn.model_selection import KFold, StratifiedKFold
 from typer.testing import CliRunner
 
 import lambdahat.cli
-from lambdahat import GradientSearch, Lasso, datasets
+from lambdahat import GradientSearch, Lasso, SparseLogisticRegression, datasets
 from lambdahat.cli import app as commands
 from lambdahat.cli import demo, models
 from lambdahat.cli.app import app
@@ -114,6 +115,29 @@ def test_warnings_are_lines_on_stderr(data, monkeypatch):
 
     monkeypatch.setattr(commands, "_search", warn)
     assert refuse(1, "tune", data, "--target", "price") == "Error: no Warning: the gap is 1e-3"
+
+
+@pytest.mark.parametrize("names", [("free", "sold"), (0, 1)])
+def test_tune_between_two_classes(data, tmp_path, frame, names):
+    labels = np.array(names)[(frame["price"] > 10).astype(int)]
+    frame.assign(price=labels).to_csv(data, index=False)
+    model = tmp_path / "model.joblib"
+    arguments = ("tune", data, "--target", "price", "--model", "logistic", "--cv", "3")
+    report = json.loads(succeed(*arguments, "--json", "--output", model).stdout)
+    search = GradientSearch(
+        SparseLogisticRegression(standardize=True), cv=StratifiedKFold(3, shuffle=True, random_state=0)
+    ).fit(frame.drop(columns="price"), labels)
+    assert report["metric"] == "log-loss"
+    assert report["criterion"] == pytest.approx(search.best_criterion_)
+    assert "(log-loss, standard error over 3 folds)" in succeed(*arguments).stdout
+    predicted = pd.read_csv(StringIO(succeed("predict", model, data).stdout))["price"]
+    assert np.mean(predicted == labels) > 0.9
+
+
+def test_labels_have_no_holes(data, frame):
+    frame.assign(price=np.where(np.arange(60) == 3, None, "sold")).to_csv(data, index=False)
+    message = refuse(1, "tune", data, "--target", "price", "--model", "logistic")
+    assert message == "Error: data.csv: column 'price' has missing values (1 in all); remove the rows."
 
 
 # predict

@@ -37,6 +37,12 @@ class Model(StrEnum):
     enet = "enet"
     wlasso = "wlasso"
     ridge = "ridge"
+    logistic = "logistic"
+
+    @property
+    def classifies(self) -> bool:
+        """Whether the target is labels."""
+        return self is Model.logistic
 
 
 InputFile = Annotated[
@@ -103,7 +109,9 @@ def tune(
             help="Column to predict; for npz an array (default y), labels.npy or labels.npz:NAME.",
         ),
     ] = None,
-    model: Annotated[Model, typer.Option(help="Lasso, elastic net, weighted Lasso or ridge.")] = Model.lasso,
+    model: Annotated[
+        Model, typer.Option(help="Lasso, elastic net, weighted Lasso or ridge of a number; logistic for two classes.")
+    ] = Model.lasso,
     cv: Folds = 5,
     shuffle: Annotated[
         bool,
@@ -127,8 +135,8 @@ def tune(
         if plot is not None:
             _check_picture(plot)
         _check_target(tables.format_of(file), target)
-        table = tables.read_training(file, target)
-        search, seconds = _search(model, table, _folds(cv, shuffle), standardize)
+        table = tables.read_training(file, target, labels=model.classifies)
+        search, seconds = _search(model, table, _folds(cv, shuffle, model.classifies), standardize)
         report = summarise(search, seconds=seconds, feature_names=table.feature_names)
         if output is not None:
             models.SavedModel(search.best_estimator_, table.feature_names, table.target).save(output)
@@ -173,11 +181,12 @@ def predict(
             output.write_text(text, encoding="utf-8")
 
 
-def _folds(number: int, shuffle: bool) -> Any:
+def _folds(number: int, shuffle: bool, stratified: bool) -> Any:
     """Shuffled unless told otherwise: blocks of a sorted file do not resemble the whole."""
-    from sklearn.model_selection import KFold
+    from sklearn.model_selection import KFold, StratifiedKFold
 
-    return KFold(number, shuffle=shuffle, random_state=0 if shuffle else None)
+    kind = StratifiedKFold if stratified else KFold
+    return kind(number, shuffle=shuffle, random_state=0 if shuffle else None)
 
 
 def _search(model: Model, table: Any, cv: Any, standardize: bool) -> tuple[Any, float]:
@@ -185,8 +194,14 @@ def _search(model: Model, table: Any, cv: Any, standardize: bool) -> tuple[Any, 
     import lambdahat
     from lambdahat.cli.progress import progress
 
-    classes = {"lasso": "Lasso", "enet": "ElasticNet", "wlasso": "WeightedLasso", "ridge": "Ridge"}
-    estimator = getattr(lambdahat, classes[model.value])(standardize=standardize)
+    classes: dict[Model, Any] = {
+        Model.lasso: lambdahat.Lasso,
+        Model.enet: lambdahat.ElasticNet,
+        Model.wlasso: lambdahat.WeightedLasso,
+        Model.ridge: lambdahat.Ridge,
+        Model.logistic: lambdahat.SparseLogisticRegression,
+    }
+    estimator = classes[model](standardize=standardize)
     start = time.perf_counter()
     with progress("tuning") as callback:
         search = lambdahat.GradientSearch(estimator, cv=cv, callback=callback)

@@ -39,7 +39,7 @@ class Table:
 
     X: Any
     feature_names: list[str]
-    y: NDArray[np.float64]
+    y: NDArray[Any]
     target: str
 
 
@@ -52,19 +52,19 @@ def format_of(path: Path) -> Format:
     raise DataError(f"{path.name} is of no known format; the name should end in one of {known}.")
 
 
-def read_training(path: Path, target: str | None) -> Table:
+def read_training(path: Path, target: str | None, *, labels: bool = False) -> Table:
     """Features and target.
 
     ``target`` names a column; in an npz file an array (``y`` when it is None), or another file,
-    ``labels.npy`` or ``labels.npz:NAME``. A svmlight file holds its own.
+    ``labels.npy`` or ``labels.npz:NAME``. A svmlight file holds its own. It must be numbers, unless it is ``labels``.
     """
     kind = format_of(path)
     if kind is Format.SVMLIGHT:
         table = _read_svmlight_training(path)
     elif kind is Format.NPZ:
-        table = _read_npz_training(path, target or "y")
+        table = _read_npz_training(path, target or "y", labels)
     else:
-        table = _split(_read_frame(path, kind), target or "", path)
+        table = _split(_read_frame(path, kind), target or "", path, labels)
     n_rows, n_features = table.X.shape
     if n_rows == 0 or n_features == 0:
         raise DataError(
@@ -117,14 +117,26 @@ def _delimiter(path: Path) -> str:
         return max(",;\t|", key=file.readline().count)
 
 
-def _split(frame: pd.DataFrame, target: str, path: Path) -> Table:
+def _split(frame: pd.DataFrame, target: str, path: Path, labels: bool) -> Table:
     if target not in frame.columns:
         near = difflib.get_close_matches(target, frame.columns, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"it has {listed(list(frame.columns))}."
         raise DataError(f"{path.name} has no column {target!r}; {hint}")
     X = _numeric(frame.drop(columns=target), path)
+    if labels:
+        return Table(X, list(X.columns), _labels_in(frame[target], path), target)
     y = _numeric(frame[[target]], path)[target].to_numpy(dtype=np.float64)
     return Table(X, list(X.columns), y, target)
+
+
+def _labels_in(column: pd.Series, path: Path) -> NDArray[Any]:
+    """Labels of one kind: numbers where all are, text otherwise."""
+    missing = int(column.isna().sum())
+    if missing:
+        raise DataError(
+            f"{path.name}: column {str(column.name)!r} has missing values ({missing} in all); remove the rows."
+        )
+    return np.asarray(column if pd.api.types.is_numeric_dtype(column.dtype) else column.astype(str))
 
 
 def _numeric(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
@@ -187,18 +199,20 @@ def _load_svmlight(path: Path) -> tuple[Any, NDArray[np.float64]]:
     return X, y
 
 
-def _read_npz_training(path: Path, target: str) -> Table:
+def _read_npz_training(path: Path, target: str, labels: bool) -> Table:
     arrays = _read_npz(path)
     X = _features_of(arrays, path)
     if target not in arrays:
         arrays = {**_labels(target, path, arrays), **arrays}
     y = arrays[target]
-    if y.ndim != 1 or y.dtype.kind not in "fiub":
-        raise DataError(f"The target {target!r} has shape {y.shape} and type {y.dtype}; it must be 1-d numbers.")
+    if y.ndim != 1 or y.dtype.kind not in ("fiubU" if labels else "fiub"):
+        kind = "1-d labels" if labels else "1-d numbers"
+        raise DataError(f"The target {target!r} has shape {y.shape} and type {y.dtype}; it must be {kind}.")
     names = _names(arrays.get("feature_names"), X.shape[1])
-    y = y.astype(np.float64)
+    y = y if labels else y.astype(np.float64)
     _reject_not_finite(X, names, path)
-    _reject_not_finite(y[:, None], [target], path)
+    if y.dtype.kind == "f":
+        _reject_not_finite(y[:, None], [target], path)
     return Table(X, names, y, Path(target).name.rpartition(":")[2])
 
 

@@ -44,5 +44,8 @@ class Datafit(Protocol):
     def conjugate(self, y: Vector, u: Vector, weights: Vector) -> float:
         """``Σ s_i f*(y_i, u_i)``, where ``u`` is a gradient ``f'(y, z)`` times a number from 0 to 1."""
 
+    def clip(self, y: Vector, u: Vector) -> Vector:
+        """``u``, brought into the domain of the conjugate."""
+
     def constant(self, y: Vector, weights: Vector) -> float:
         """The best prediction that is the same for all rows."""

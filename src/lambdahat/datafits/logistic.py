@@ -38,6 +38,9 @@ class Logistic:
         right = np.maximum(1.0 - wrong, _TINY)
         return float(weights @ (wrong * np.log(wrong) + right * np.log(right)))
 
+    def clip(self, y: Vector, u: Vector) -> Vector:
+        return np.asarray(-y * np.clip(-y * u, 0.0, 1.0))
+
     def constant(self, y: Vector, weights: Vector) -> float:
         positive = float(weights[y > 0.0].sum())
         return float(np.log(positive) - np.log(float(weights[y < 0.0].sum())))

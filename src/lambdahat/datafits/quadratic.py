@@ -30,5 +30,8 @@ class Quadratic:
     def conjugate(self, y: Vector, u: Vector, weights: Vector) -> float:
         return float((weights * u) @ (0.5 * u + y))
 
+    def clip(self, y: Vector, u: Vector) -> Vector:
+        return u
+
     def constant(self, y: Vector, weights: Vector) -> float:
         return float(weights @ y)

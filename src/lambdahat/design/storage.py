@@ -4,6 +4,7 @@ Both classes answer to the same calls; ``columns`` is always an int32 array of c
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,11 @@ class DenseStorage:
     @property
     def n_stored(self) -> int:
         return int(self.X.size)
+
+    @cached_property
+    def largest(self) -> Vector:
+        """The largest absolute value in each column."""
+        return np.asarray(np.maximum(self.X.max(axis=0), -self.X.min(axis=0)), dtype=np.float64)
 
     @property
     def by_row(self) -> bool:
@@ -105,6 +111,16 @@ class SparseStorage:
     @property
     def n_stored(self) -> int:
         return int(self.data.size)
+
+    @cached_property
+    def largest(self) -> Vector:
+        """The largest absolute value in each column."""
+        out = np.zeros(self.shape[1])
+        stored = np.flatnonzero(np.diff(self.indptr))
+        starts = self.indptr[stored]
+        if starts.size:
+            out[stored] = np.maximum(np.maximum.reduceat(self.data, starts), -np.minimum.reduceat(self.data, starts))
+        return out
 
     def rmatvec(self, q: Vector) -> Vector:
         """``Xᵀq``."""

@@ -127,7 +127,7 @@ class LinearModel(BaseEstimator):
         """The search space of some hyperparameters (default: all tunable ones)."""
         for name in names or ():
             check_name(name, self.tunable, "hyperparameter")
-        return Space(names=("alpha",), logit=np.array([False]))
+        return Space(names=("alpha",), scales=("log",))
 
     def _lines(self, space: Space) -> list[tuple[Vector, Vector]]:
         """Lines (origin, direction) along which the coarse look goes, by the strength of the penalty."""

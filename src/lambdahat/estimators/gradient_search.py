@@ -19,12 +19,10 @@ from sklearn.utils.validation import check_is_fitted
 from lambdahat._validation import check_count, check_name, check_real, unchanged_on_error
 from lambdahat.criteria import Criterion, CrossValidation, Data, Fold, check_trainable
 from lambdahat.estimators.base import LinearModel, validated
+from lambdahat.estimators.optimizers import OPTIMIZERS, as_optimizer
 from lambdahat.estimators.pipelines import pipeline_folds, split_pipeline
 from lambdahat.estimators.regions import make_region
-from lambdahat.outer import LBFGS, OuterOptimizer, Scalar
 from lambdahat.search import CriterionObjective, Evaluation, run
-
-OPTIMIZERS: dict[str, Callable[[], OuterOptimizer]] = {"scalar": Scalar, "lbfgs": LBFGS}
 
 
 def _has(method: str) -> Callable[[Any], bool]:
@@ -50,15 +48,26 @@ class GradientSearch(MetaEstimatorMixin, BaseEstimator):
         Which to tune; by default all that the estimator has.
     bounds : dict of name to (low, high), or (low, high), optional
         Bounds of the hyperparameters; by default from the data.
-    optimizer : {"auto", "scalar", "lbfgs"} or object, default "auto"
-        One hyperparameter is searched by a safeguarded scalar search, several by L-BFGS.
+    parametrization : {"log", "plain"}, default "log"
+        Search over the logarithms of the hyperparameters (the logit of ``l1_ratio``), or over them as they are: then
+        they can become exactly 0 (and ``l1_ratio`` 1).
+    optimizer : str or object, default "auto"
+        ``"auto"`` searches one hyperparameter by ``"scalar"``, a safeguarded search along a line, and several by
+        ``"lbfgs"``. Descents by the gradient, from one point: ``"gradient_descent"``, ``"line_search"``, ``"adam"`` and
+        ``"hoag"``. Without gradients, for comparison: ``"grid"``, ``"random"`` and ``"bayesian"`` (optuna, which needs
+        the extra of that name). ``lambdahat.outer`` has them as objects with settings.
     init : "auto", "estimator", float or dict, default "auto"
-        ``"auto"`` takes a coarse look over the whole useful range first; otherwise start at the estimator's own
-        hyperparameters, or at those given.
+        ``"auto"`` takes a coarse look over the whole useful range first, or descends from a hundredth of the strength
+        at which all coefficients are zero; otherwise start at the estimator's own hyperparameters, or at those given.
     tol : float, default 1e-5
         Stop when no relative improvement of the criterion above it is in sight.
     max_evals : int, default 200
         Bound on the evaluations of the criterion.
+    max_seconds : float, optional
+        No evaluation but the first begins later than this after the start of the search; one that has begun is
+        finished, and so is the refit.
+    random_state : int, RandomState, Generator or None, default None
+        For ``"random"`` and ``"bayesian"``; an optimizer object has its own seed.
     refit : bool, default True
         Fit the estimator at the best point on all of ``X``.
     n_jobs : int, optional
@@ -66,7 +75,8 @@ class GradientSearch(MetaEstimatorMixin, BaseEstimator):
     verbose : int, default 0
         1 prints a line an evaluation.
     callback : callable, optional
-        Called with every :class:`Evaluation`; a true answer ends the search.
+        Called with every :class:`Evaluation`; a true answer ends the search. What it raises comes out of ``fit``, and
+        ``trace_``, ``best_params_``, ``best_criterion_`` and ``status_`` are those of what was visited until then.
 
     Attributes
     ----------
@@ -105,10 +115,13 @@ class GradientSearch(MetaEstimatorMixin, BaseEstimator):
         cv: Any = 5,
         hyperparams: Sequence[str] | None = None,
         bounds: Any = None,
+        parametrization: str = "log",
         optimizer: Any = "auto",
         init: Any = "auto",
         tol: float = 1e-5,
         max_evals: int = 200,
+        max_seconds: float | None = None,
+        random_state: Any = None,
         refit: bool = True,
         n_jobs: int | None = None,
         verbose: int = 0,
@@ -119,10 +132,13 @@ class GradientSearch(MetaEstimatorMixin, BaseEstimator):
         self.cv = cv
         self.hyperparams = hyperparams
         self.bounds = bounds
+        self.parametrization = parametrization
         self.optimizer = optimizer
         self.init = init
         self.tol = tol
         self.max_evals = max_evals
+        self.max_seconds = max_seconds
+        self.random_state = random_state
         self.refit = refit
         self.n_jobs = n_jobs
         self.verbose = verbose
@@ -146,6 +162,9 @@ class GradientSearch(MetaEstimatorMixin, BaseEstimator):
         """
         check_real(self.tol, "tol", open_low=True)
         check_count(self.max_evals, "max_evals")
+        if self.max_seconds is not None:
+            check_real(self.max_seconds, "max_seconds", open_low=True)
+        check_name(self.parametrization, ("log", "plain"), "parametrization")
         steps, model = split_pipeline(self.estimator)
         model._check_params()
         names = self._chosen(model)
@@ -161,19 +180,25 @@ class GradientSearch(MetaEstimatorMixin, BaseEstimator):
             objective = self._search(model, names, folds, prefix="" if steps is None else self._last_step + "__")
             self._keep(objective)
             self.metric_ = model.datafit.metric
-            if self.refit:
+            if self.refit and objective.failure is None:
                 self._refit(objective, data, X, y, sample_weight)
+        if objective.failure is not None:
+            if hasattr(self, "best_estimator_"):  # of an earlier fit
+                del self.best_estimator_
+            raise objective.failure
         return self
 
     def _search(self, model: LinearModel, names: Sequence[str], folds: list[Fold], prefix: str) -> CriterionObjective:
         space = model._space(names, folds[0].problem.n_features)
-        optimizer = self._optimizer(len(space.names))
-        region, self.bounds_ = make_region(model, space, folds, self.bounds, self.init)
+        optimizer = as_optimizer(self.optimizer, len(space.names), self.random_state)
+        plain = self.parametrization == "plain"
+        region, self.bounds_ = make_region(model, space, folds, self.bounds, self.init, plain=plain)
+        space = space.plain() if plain else space
         to_params = space.to_params
         space = replace(space, to_params=lambda values: {prefix + name: v for name, v in to_params(values).items()})
         objective = CriterionObjective(
             folds, space, n_threads=effective_n_jobs(self.n_jobs), max_evals=int(self.max_evals),
-            max_iter=model.max_iter, callback=self._report,
+            max_seconds=self.max_seconds, max_iter=model.max_iter, callback=self._report,
         )  # fmt: skip
         self.status_ = run(objective, optimizer, region, tol=float(self.tol))
         return objective
@@ -192,21 +217,6 @@ class GradientSearch(MetaEstimatorMixin, BaseEstimator):
         for name in stripped:
             check_name(name, model.tunable, "hyperparameter")
         return tuple(name for name in model.tunable if name in stripped)
-
-    def _optimizer(self, d: int) -> OuterOptimizer:
-        if not isinstance(self.optimizer, str):
-            if isinstance(self.optimizer, type) or not hasattr(self.optimizer, "minimize"):
-                raise ValueError(f"optimizer={self.optimizer!r} is no optimizer: pass 'auto', or one with minimize()")
-            optimizer: OuterOptimizer = self.optimizer
-            return optimizer
-        name = check_name(self.optimizer, ("auto", *OPTIMIZERS), "optimizer")
-        if name == "auto":
-            name = "scalar" if d == 1 else "lbfgs"
-        if name == "scalar" and d > 1:
-            raise ValueError(
-                f"optimizer='scalar' tunes one hyperparameter, not {d}: use 'lbfgs' or choose one in hyperparams"
-            )
-        return OPTIMIZERS[name]()
 
     def _report(self, evaluation: Evaluation) -> bool:
         if self.verbose:
@@ -304,7 +314,9 @@ class GradientSearch(MetaEstimatorMixin, BaseEstimator):
     def _refitted(self) -> Any:
         check_is_fitted(self)
         if not hasattr(self, "best_estimator_"):
-            raise AttributeError("GradientSearch was fitted with refit=False and cannot predict: set refit=True")
+            raise AttributeError(
+                "GradientSearch was fitted with refit=False, or not to its end, and cannot predict: set refit=True"
+            )
         return self.best_estimator_
 
     def __sklearn_is_fitted__(self) -> bool:

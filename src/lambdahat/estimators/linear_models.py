@@ -113,14 +113,14 @@ class AlphaAndRatio(LinearModel):
             alpha = float(self.alpha)
             return Space(
                 chosen,
-                np.array([True]),
+                ("logit",),
                 lambda values: alpha * np.array([values[0], 1.0 - values[0]]),
                 lambda values, g: alpha * (g[:1] - g[1:]),
                 lambda values: {"l1_ratio": float(values[0])},
             )
         return Space(
             ("alpha", "l1_ratio"),
-            np.array([False, True]),
+            ("log", "logit"),
             lambda values: values[0] * np.array([values[1], 1.0 - values[1]]),
             lambda values, g: np.array([values[1] * g[0] + (1.0 - values[1]) * g[1], values[0] * (g[0] - g[1])]),
             lambda values: {"alpha": float(values[0]), "l1_ratio": float(values[1])},
@@ -224,7 +224,7 @@ class WeightedLasso(LinearRegressor):
         excluded = np.isinf(self._feature_weights(n_features))
         return Space(
             tuple(f"weights[{j}]" for j in range(n_features)),
-            np.zeros(n_features, dtype=bool),
+            ("log",) * n_features,
             to_params=lambda values: {"weights": np.where(excluded, np.inf, values)},
         )
 

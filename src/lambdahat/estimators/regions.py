@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numbers
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,7 @@ from lambdahat._validation import check_name
 from lambdahat.criteria import Fold
 from lambdahat.estimators.base import LinearModel
 from lambdahat.linear import Vector
-from lambdahat.outer import Region
-from lambdahat.outer.base import Line
+from lambdahat.outer import Chart, Line, Region
 from lambdahat.search import Space
 from lambdahat.solvers import alpha_max, is_smooth
 
@@ -24,10 +24,16 @@ _RIDGE_RANGE = 1e-10
 _LOGIT = 11.5  # from 1e-5 to 1 − 1e-5
 
 
-def make_region(model: LinearModel, space: Space, folds: list[Fold], bounds: Any, init: Any) -> tuple[Region, Bounds]:
-    """The region of a search, and its bounds by name."""
+def make_region(
+    model: LinearModel, space: Space, folds: list[Fold], bounds: Any, init: Any, *, plain: bool = False
+) -> tuple[Region, Bounds]:
+    """The region of a search, and its bounds by name.
+
+    Ranges are made in logarithms in any case; where hyperparameters are searched over as they are (``plain``), a chart
+    says how these look there.
+    """
     p = folds[0].problem.n_features
-    given = _check_bounds(bounds, model)
+    given = _check_bounds(bounds, model, plain)
     d = len(space.names)
     for name in given:
         if not any(name == tuned.partition("[")[0] for tuned in space.names):
@@ -41,6 +47,10 @@ def make_region(model: LinearModel, space: Space, folds: list[Fold], bounds: Any
             values = np.full(d, 0.5)
             values[k] = value
             bound[k] = np.clip(space.x(values)[k], -700.0, 700.0)
+        if plain and bounded[k] and space.scales[k] == "logit":
+            lower[k], upper[k] = np.clip([lower[k], upper[k]], -_LOGIT, _LOGIT)
+        elif bounded[k] and lower[k] == -700.0:  # from zero: looks over a wide range have to begin somewhere
+            lower[k] = upper[k] + np.log(_RANGE)
     lines: dict[tuple[float, ...], Line] = {}
     for origin, direction in model._lines(space):
         moved = direction != 0.0
@@ -55,12 +65,31 @@ def make_region(model: LinearModel, space: Space, folds: list[Fold], bounds: Any
         lower[moved] = min(line.t_low for line in lines.values())
         upper[moved] = max(line.t_high for line in lines.values())
     first = list(lines.values()) or [Line(np.zeros(d), np.ones(d), float(lower[0]), float(upper[0]))]
-    region = Region(lower, upper, tuple(first), _start(model, space, init, p, lower, upper))
-    low_values, high_values = space.values(lower), space.values(upper)
+    start = _start(model, space, init, p, plain)
+    if plain:
+        region = _plain_region(space, given, lower, upper, tuple(first), start)
+        low_values, high_values = region.lower, region.upper
+    else:
+        start = None if start is None else np.clip(space.x(start), lower, upper)
+        region = Region(lower, upper, tuple(first), start)
+        low_values, high_values = space.values(lower), space.values(upper)
     named: Bounds = {}
     for k, name in enumerate(space.names):
         named.setdefault(name.partition("[")[0], (float(low_values[k]), float(high_values[k])))
     return region, named
+
+
+def _plain_region(
+    space: Space, given: Bounds, low: Vector, high: Vector, lines: tuple[Line, ...], start: Vector | None
+) -> Region:
+    """The region in the hyperparameters themselves: by default from 0, and a ratio to 1."""
+    lower, upper = np.zeros(low.size), space.values(high)
+    upper[[scale == "logit" for scale in space.scales]] = 1.0
+    for k, name in enumerate(space.names):
+        lower[k], upper[k] = given.get(name.partition("[")[0], (lower[k], upper[k]))
+    chart = Chart(space.values, lambda u: space.slope(space.values(u)), space.x, low, high, lower, upper)
+    charted = tuple(replace(line, chart=chart) for line in lines)
+    return Region(lower, upper, charted, None if start is None else np.clip(start, lower, upper), chart)
 
 
 def _range(space: Space, folds: list[Fold], origin: Vector) -> tuple[float, float]:
@@ -82,7 +111,7 @@ def _range(space: Space, folds: list[Fold], origin: Vector) -> tuple[float, floa
     return float(high + np.log(_RIDGE_RANGE)), float(high)
 
 
-def _check_bounds(bounds: Any, model: LinearModel) -> Bounds:
+def _check_bounds(bounds: Any, model: LinearModel, plain: bool) -> Bounds:
     if bounds is None:
         return {}
     if not isinstance(bounds, dict):
@@ -97,8 +126,11 @@ def _check_bounds(bounds: Any, model: LinearModel) -> Bounds:
         except (TypeError, ValueError) as error:
             raise ValueError(f"bounds of {name} must be a pair (low, high) of numbers, not {pair!r}") from error
         most = 1.0 if name == "l1_ratio" else np.inf
-        if not (low > 0.0 and high > 0.0 and np.isfinite(low + high) and max(low, high) <= most):
+        positive = high > 0.0 and (low > 0.0 or (plain and low == 0.0))
+        if not (positive and np.isfinite(low + high) and max(low, high) <= most):
             must = "positive and at most 1" if name == "l1_ratio" else "positive and finite"
+            if low == 0.0:
+                must += " (zero has no logarithm, but is within reach of parametrization='plain')"
             raise ValueError(f"bounds of {name} are out of range: ({low:g}, {high:g}); they must be {must}")
         if low >= high:
             raise ValueError(
@@ -108,7 +140,8 @@ def _check_bounds(bounds: Any, model: LinearModel) -> Bounds:
     return checked
 
 
-def _start(model: LinearModel, space: Space, init: Any, p: int, lower: Vector, upper: Vector) -> Vector | None:
+def _start(model: LinearModel, space: Space, init: Any, p: int, plain: bool) -> Vector | None:
+    """The hyperparameters to start from, if any."""
     names = tuple(dict.fromkeys(name.partition("[")[0] for name in space.names))
     if isinstance(init, str):
         if check_name(init, ("auto", "estimator"), "init") == "auto":
@@ -125,7 +158,9 @@ def _start(model: LinearModel, space: Space, init: Any, p: int, lower: Vector, u
     present = type(model)(**{**model.get_params(deep=False), **given})
     present._make_penalty(p, 1.0)  # checks
     values = present._values(space, p)
-    x = space.x(np.where(np.isfinite(values), values, 1.0))  # excluded features have any value
-    if not np.all(x > -np.inf):
-        raise ValueError("init must be positive: hyperparameters are searched by their logarithms")
-    return np.clip(x, lower, upper)
+    values = np.where(np.isfinite(values), values, 1.0)  # excluded features have any value
+    if not plain and not np.all(values > 0.0):
+        raise ValueError(
+            "init must be positive: hyperparameters are searched by their logarithms, unless parametrization='plain'"
+        )
+    return values

@@ -9,12 +9,15 @@ from scipy.optimize import Bounds, OptimizeResult, minimize
 
 from lambdahat.linear import Vector
 from lambdahat.outer.base import Line, Objective, Point, Region
+from lambdahat.outer.descent import Recorded, begin
 from lambdahat.outer.scalar import Scalar, Scan
 
 # L-BFGS knows no curvature at first and steps by the gradient as it is: it is scaled to move a hyperparameter by a
-# factor of about two, but where it is flat not further than the gradient is worth.
+# factor of about two, but where it is flat not further than the gradient is worth, unless it begins at a point that
+# somebody has chosen, from where the way may be long.
 _FIRST_STEP = 0.5
-_FLAT = 1e-3
+_FLAT, _FLAT_AT_START = 1e-3, 1e-6
+_WALL = 10.0  # the value given to scipy where the criterion is not finite, in units of the best one
 
 
 @dataclass(frozen=True)
@@ -30,40 +33,52 @@ class LBFGS:
         Bound on the iterations of each start.
     few_lines : int, default 4
         How many of the lines count where evaluations are dear.
+    most_starts : int, default 20
     """
 
     max_iter: int = 100
     few_lines: int = 4
+    most_starts: int = 20
 
     def minimize(self, objective: Objective, region: Region, *, tol: float) -> str:
-        recorded = _Recorded(objective)
+        recorded = Recorded(objective)
         if region.start is None:
             self._look(recorded, region.lines, tol)
+            start, flat = _best(recorded), _FLAT
+            if not start.gradient.any() and recorded.sloped is not None:  # no coefficient is the best of a line only
+                start = recorded.sloped
         else:
-            recorded(region.start, objective.coarse_tol)
-        unit = abs(recorded.best.value) or 1.0
+            start = begin(recorded, region, objective.coarse_tol)
+            flat = _FLAT_AT_START
+        if not np.isfinite(start.value):
+            return recorded.ending("stopped", region)
+        size, unit = abs(start.value) or 1.0, region.unit(start.x)
+        wall = max(start.value, 0.0) + _WALL * size
 
-        def value_and_gradient(x: Vector) -> tuple[float, Vector]:
-            point = recorded(x, min(objective.coarse_tol, 1e-4))
-            return point.value * scale, point.gradient * scale
+        def value_and_gradient(z: Vector) -> tuple[float, Vector]:
+            point = recorded(region.clip(z * unit))
+            if not np.isfinite(point.value):  # scipy wants numbers: a wall, from which the line search turns back
+                return wall * scale, (z - start.x / unit) * size * scale
+            return point.value * scale, point.gradient * unit * scale
 
-        while True:
-            best = recorded.best
-            steepest = float(np.max(np.abs(best.gradient))) / unit
-            scale = _FIRST_STEP / max(steepest, _FLAT) / unit
+        for _ in range(self.most_starts):
+            before = _best(recorded).value
+            steepest = float(np.max(np.abs(start.gradient * unit))) / size
+            scale = _FIRST_STEP / max(steepest, flat) / size
             result = minimize(
                 value_and_gradient,
-                np.clip(best.x, region.lower, region.upper),
+                region.clip(start.x) / unit,
                 jac=True,
                 method="L-BFGS-B",
-                bounds=Bounds(region.lower, region.upper),
-                options={"maxiter": self.max_iter, "ftol": tol, "gtol": 0.1 * tol * unit * scale, "maxls": 10},
+                bounds=Bounds(region.lower / unit, region.upper / unit),
+                options={"maxiter": self.max_iter, "ftol": tol, "gtol": 0.1 * tol * size * scale, "maxls": 10},
             )
-            if result.success or best.value - recorded.best.value <= tol * unit:
+            start, flat = _best(recorded), _FLAT
+            if result.success or before - start.value <= tol * size:
                 break
-        return f"{_ending(result, tol)}; {_where(recorded.best.x, region)}"
+        return recorded.ending(_ending(result, tol), region)
 
-    def _look(self, recorded: _Recorded, lines: tuple[Line, ...], tol: float) -> None:
+    def _look(self, recorded: Recorded, lines: tuple[Line, ...], tol: float) -> None:
         """Along every line coarsely, along the best of them to the end: no result is worse than that line's."""
         search = Scalar(fine_ratio=3.0, thorough=False)
         scans = [Scan(recorded, line) for line in (lines if recorded.cheap else lines[: self.few_lines])]
@@ -81,29 +96,6 @@ def _ending(result: OptimizeResult, tol: float) -> str:
     return "converged to a kink of the criterion, from where L-BFGS finds no way down"
 
 
-def _where(x: Vector, region: Region) -> str:
-    if np.any((x <= region.lower) | (x >= region.upper)):
-        return "some hyperparameters lie on their bounds"
-    return "all hyperparameters lie inside their bounds"
-
-
-class _Recorded:
-    """An objective that remembers its best point."""
-
-    def __init__(self, objective: Objective) -> None:
-        self.objective = objective
-        self.best: Point
-
-    @property
-    def cheap(self) -> bool:
-        return self.objective.cheap
-
-    @property
-    def coarse_tol(self) -> float:
-        return self.objective.coarse_tol
-
-    def __call__(self, x: Vector, tol: float) -> Point:
-        point = self.objective(x, tol)
-        if not hasattr(self, "best") or point.value < self.best.value or np.isnan(self.best.value):
-            self.best = point
-        return point
+def _best(recorded: Recorded) -> Point:
+    assert recorded.best is not None  # minimize has evaluated by then
+    return recorded.best

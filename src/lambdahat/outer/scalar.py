@@ -13,10 +13,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from lambdahat.outer.base import Line, Objective, Region
+from lambdahat.outer.descent import NO_SLOPE, Recorded
 
 _WIDE = 4.0  # a factor of about 50
 _NEAR, _NARROW = 0.5, 0.2
 _OFF_ENDS = 1e-4
+_CLOSE = 0.02
 
 
 @dataclass(frozen=True)
@@ -44,13 +46,13 @@ class Scalar:
     thorough: bool = True
 
     def minimize(self, objective: Objective, region: Region, *, tol: float) -> str:
-        line = region.lines[0]
-        scan = Scan(objective, line)
+        line, recorded = region.lines[0], Recorded(objective)
+        scan = Scan(recorded, line)
         if region.start is None:
             self.look(scan, line)
         else:
-            self.descend(scan, line, float((region.start - line.origin) @ line.direction))
-        return self.refine(scan, tol)
+            self.descend(scan, line, line.nearest(region.start))
+        return recorded.remark + self.refine(scan, tol)
 
     def look(self, scan: Scan, line: Line) -> None:
         """Evaluate from the simple end towards the complex one, until nothing better is to be expected."""
@@ -79,10 +81,10 @@ class Scalar:
 
     def descend(self, scan: Scan, line: Line, t: float) -> None:
         """From a given point, step downhill with growing steps until the derivative changes sign."""
-        t = float(np.clip(t, line.t_low, line.t_high))
         slope = scan.evaluate(t, scan.objective.coarse_tol)
         while slope == 0.0 and t > line.t_low:  # nothing is selected there: go where something is
-            t = max(t - np.log(self.ratio), line.t_low)
+            scan.objective.remark = NO_SLOPE
+            t = max(t - float(np.log(self.ratio)), line.t_low)
             slope = scan.evaluate(t, scan.objective.coarse_tol)
         step = -np.sign(slope) * np.log(self.ratio) / 2.0
         while slope * step < 0.0:
@@ -108,7 +110,7 @@ class Scalar:
 class Scan:
     """The points visited along a line, sorted by ``t``."""
 
-    def __init__(self, objective: Objective, line: Line) -> None:
+    def __init__(self, objective: Recorded, line: Line) -> None:
         self.objective, self.line = objective, line
         self.t: list[float] = []
         self.value: list[float] = []
@@ -116,7 +118,7 @@ class Scan:
 
     def evaluate(self, t: float, tol: float) -> float:
         point = self.objective(self.line.at(t), tol)
-        slope = float(point.gradient @ self.line.direction)
+        slope = self.line.slope(t, point.gradient)
         k = int(np.searchsorted(self.t, t))
         self.t.insert(k, t)
         self.value.insert(k, point.value)
@@ -146,7 +148,8 @@ class Scan:
         """Where the model is lowest inside an interval: place, value, distance to the nearest point visited."""
         found: tuple[float | None, float, float] = (None, np.inf, 0.0)
         for k in range(len(self.t) - 1):
-            t, value = _hermite_minimum(self.t[k : k + 2], self.value[k : k + 2], self.slope[k : k + 2])
+            minimum = _hermite_minimum if np.isfinite(self.value[k] + self.value[k + 1]) else _towards_the_unknown
+            t, value = minimum(self.t[k : k + 2], self.value[k : k + 2], self.slope[k : k + 2])
             if t is not None and value < found[1]:
                 found = (t, value, min(t - self.t[k], self.t[k + 1] - t))
         return found
@@ -165,6 +168,10 @@ class Scan:
 
     def ending(self, tol: float) -> str:
         best = int(np.argmin(self.value))
+        if not np.isfinite(self.value[best]):
+            return "the criterion is not finite at any point visited"
+        if len(self.value) > 1 and max(self.value) == self.value[best]:
+            return "converged: the criterion is flat, it is the same at all points visited"
         if best == 0 and self.slope[0] > 0.0:
             return "the optimum lies on the lower bound"
         if best == len(self.t) - 1 and self.slope[-1] <= 0.0:
@@ -191,3 +198,13 @@ def _hermite_minimum(t: list[float], value: list[float], slope: list[float]) -> 
         return None, np.inf
     u = float(np.clip(u, _OFF_ENDS, 1.0 - _OFF_ENDS))
     return t[0] + width * u, a + u * (da + u * (quadratic + u * cubic))
+
+
+def _towards_the_unknown(t: list[float], value: list[float], slope: list[float]) -> tuple[float | None, float]:
+    """Between a point with a value and one without: half-way, where the slope leads there, unless they are close."""
+    width = t[1] - t[0]
+    step = 0.5 * width if np.isfinite(value[0]) else -0.5 * width
+    end = 0 if np.isfinite(value[0]) else 1
+    if width < _CLOSE or not np.isfinite(value[end]) or slope[end] * step >= 0.0:
+        return None, np.inf
+    return t[end] + step, value[end] + slope[end] * step

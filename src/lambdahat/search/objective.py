@@ -30,7 +30,7 @@ class _Visited:
     x: Vector
     point: Point
     fold_values: Vector
-    solutions: list[_Packed]
+    solutions: list[_Packed]  # none where the criterion is not finite
     tol: float
     support_size: float
     seconds: float
@@ -43,7 +43,7 @@ class _Packed:
     support: NDArray[np.int32]
     w: Vector
     gap: float
-    v: Vector
+    v: Vector | None  # of the implicit system, where it was solved
 
 
 # Where X stores no more values than this, and a support can be no larger, solving inner problems well costs little.
@@ -64,18 +64,28 @@ class CriterionObjective:
         Folds solved at a time. Each fold's arithmetic is the same whatever it is.
     max_evals : int
         Bound on the number of evaluations; :class:`Stop` is raised beyond.
+    max_seconds : float, optional
+        No evaluation but the first is begun later than this.
     max_iter : int
         Bound on the rounds of an inner solver.
     callback : callable, optional
         Called with every :class:`Evaluation`; a true answer ends the search.
+
+    Attributes
+    ----------
+    failure : Exception or None
+        What the callback has raised; it ends the search as a true answer does.
     """
 
     def __init__(
-        self, folds: list[Fold], space: Space, *, n_threads: int = 1, max_evals: int = 100, max_iter: int = 1000,
+        self, folds: list[Fold], space: Space, *, n_threads: int = 1, max_evals: int = 100,
+        max_seconds: float | None = None, max_iter: int = 1000,
         callback: Callable[[Evaluation], Any] | None = None,
     ) -> None:  # fmt: skip
         self.folds, self.space = folds, space
-        self.n_threads, self.max_evals, self.max_iter, self.callback = n_threads, max_evals, max_iter, callback
+        self.n_threads, self.max_evals, self.max_seconds = n_threads, max_evals, max_seconds
+        self.max_iter, self.callback = max_iter, callback
+        self.failure: Exception | None = None
         weights = np.array([fold.weight for fold in folds])
         self.weights = weights / weights.sum()
         problem = folds[0].problem
@@ -91,9 +101,9 @@ class CriterionObjective:
     @property
     def coarse_tol(self) -> float:
         """The loosest gap that still ranks: a share of the best criterion on large data, tight where that is cheap."""
-        if not self.visited:
+        values = [seen.point.value for seen in self.visited if seen.solutions]
+        if not values:
             return self._base_tol
-        values = [seen.point.value for seen in self.visited]
         return (
             self._base_tol * float(np.clip(min(values) / values[0], 1e-3, 1.0)) if values[0] > 0.0 else self._base_tol
         )
@@ -112,42 +122,67 @@ class CriterionObjective:
                     self._pool.shutdown(wait=True, cancel_futures=True)
                     self._pool = None
 
-    def __call__(self, x: Vector, tol: float) -> Point:
+    def __call__(self, x: Vector, tol: float, gradient: bool = True) -> Point:
         if len(self.visited) >= self.max_evals:
             raise Stop(f"stopped after max_evals={self.max_evals} evaluations")
+        if self.max_seconds is not None and self.visited and self._seconds() >= self.max_seconds:
+            raise Stop(f"stopped after max_seconds={self.max_seconds:g} seconds")
         x = np.array(x, dtype=np.float64)
         values = self.space.values(x)
+        seen = self._evaluate(x, values, tol, gradient) if np.all(np.isfinite(values)) else None
+        if seen is None:
+            nowhere = Point(x, np.inf, np.full(x.size, np.nan))
+            seen = _Visited(x, nowhere, np.full(len(self.folds), np.inf), [], tol, np.nan, self._seconds())
+        self.visited.append(seen)
+        self._report()
+        return seen.point
+
+    def _seconds(self) -> float:
+        return time.perf_counter() - self._began
+
+    def _report(self) -> None:
+        if self.callback is None:
+            return
+        try:
+            enough = self.callback(self.evaluation(len(self.visited) - 1))
+        except Exception as error:
+            self.failure = error
+            raise Stop(f"ended by an error in the callback, {type(error).__name__}") from error
+        if enough:
+            raise Stop("stopped by the callback")
+
+    def _evaluate(self, x: Vector, values: Vector, tol: float, gradient: bool) -> _Visited | None:
+        """None where the criterion is not finite."""
         theta = self.space.theta(values)
         nearest = self._nearest(x)
         problems = [fold.problem.with_hyperparams(theta) for fold in self.folds]
         starts = [None if nearest is None else self._warm_start(nearest, k) for k in range(len(self.folds))]
         run = self._pool.map if self._pool else map
         solutions = solve_many(problems, tol=tol, max_iter=self.max_iter, starts=starts, at_least=1, run=run)
-        self._workspaces = [solution.workspace for solution in solutions]
-        self._gradients = [*self._gradients, (len(self.visited), [s.gradient for s in solutions])][-_GRADIENTS_KEPT:]
 
-        def differentiate(k: int) -> tuple[float, Vector, Vector]:
+        def judge(k: int) -> tuple[float, Vector, Vector | None]:
+            if not gradient:
+                return fold_value(self.folds[k], problems[k], solutions[k]), np.full(theta.size, np.nan), None
             warm = None if nearest is None else nearest.solutions[k]
             return fold_hypergradient(self.folds[k], problems[k], solutions[k], tol, warm)
 
-        results = list(run(differentiate, range(len(self.folds))))
+        results = list(run(judge, range(len(self.folds))))
         fold_values = np.array([result[0] for result in results])
         value = float(self.weights @ fold_values)
+        if not np.isfinite(value):
+            return None
+        self._workspaces = [solution.workspace for solution in solutions]
+        self._gradients = [*self._gradients, (len(self.visited), [s.gradient for s in solutions])][-_GRADIENTS_KEPT:]
         gradient_theta = np.zeros(theta.size)
         for weight, result in zip(self.weights, results, strict=True):
             gradient_theta += weight * result[1]
-        gradient = self.space.theta_vjp(values, gradient_theta)
-        point = Point(x, value, gradient * self.space.slope(values))
+        slope = self.space.theta_vjp(values, gradient_theta) * self.space.slope(values)
         packed = [
             _Packed(solution.support, solution.w[solution.support], solution.gap, result[2])
             for solution, result in zip(solutions, results, strict=True)
         ]
         size = float(np.mean([solution.support.size for solution in packed]))
-        seconds = time.perf_counter() - self._began
-        self.visited.append(_Visited(x, point, fold_values, packed, tol, size, seconds))
-        if self.callback is not None and self.callback(self.evaluation(len(self.visited) - 1)):
-            raise Stop("stopped by the callback")
-        return point
+        return _Visited(x, Point(x, value, slope), fold_values, packed, tol, size, self._seconds())
 
     def _warm_start(self, seen: _Visited, k: int) -> Solution:
         """The solution of a fold at an evaluation, with its gradient where that is still kept."""
@@ -166,17 +201,21 @@ class CriterionObjective:
 
     def _nearest(self, x: Vector) -> _Visited | None:
         """The evaluation to start from: the nearest one, where a sparser one (larger λ) may be twice as far."""
-        if not self.visited:
-            return None
         return min(
-            self.visited,
+            (seen for seen in self.visited if seen.solutions),
             key=lambda seen: float(np.sum(np.maximum(seen.x - x, 0.0) + 2.0 * np.maximum(x - seen.x, 0.0))),
+            default=None,
         )
 
     @property
     def best_index(self) -> int:
-        values = np.array([seen.point.value for seen in self.visited])
-        return int(np.argmin(np.where(np.isnan(values), np.inf, values)))
+        values = [seen.point.value for seen in self.visited]
+        if not np.isfinite(min(values)):
+            raise ValueError(
+                f"the criterion is not finite at any of the {len(values)} points visited: rescale X and y, or pass "
+                "bounds that keep the hyperparameters moderate"
+            )
+        return int(np.argmin(values))
 
     def solution(self, index: int, fold: int) -> Solution:
         """Coefficients of a fold at an evaluation, to start from on other rows."""
@@ -186,7 +225,7 @@ class CriterionObjective:
         seen = self.visited[index]
         values = self.space.values(seen.x)
         slope = self.space.slope(values)
-        gradient = np.divide(seen.point.gradient, slope, out=np.zeros_like(slope), where=slope > 0.0)
+        gradient = np.divide(seen.point.gradient, slope, out=0.0 * seen.point.gradient, where=slope != 0.0)
         return Evaluation(
             index, self.space.to_params(values), seen.point.value, gradient, seen.support_size, seen.tol, seen.seconds
         )
@@ -205,12 +244,18 @@ class CriterionObjective:
         )
 
 
+def fold_value(fold: Fold, problem: Problem, solution: Solution) -> float:
+    """Validation error of a fold at a solution."""
+    support = solution.support
+    return fold.validation.error(support, solution.w[support], problem.offset(solution))[0]
+
+
 def fold_hypergradient(
     fold: Fold, problem: Problem, solution: Solution, tol: float, warm: _Packed | None = None
 ) -> tuple[float, Vector, Vector]:
     """Validation error of a fold at a solution, its gradient with respect to θ, and the adjoint on the support."""
     guess = None
-    if warm is not None:
+    if warm is not None and warm.v is not None:
         guess = np.zeros(problem.n_features)
         guess[warm.support] = warm.v
     value, gradient, v = implicit(problem, solution, fold.validation.error, tol=tol, guess=guess)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit, logit
 
 from lambdahat.linear import Vector
 
@@ -16,24 +18,46 @@ from lambdahat.linear import Vector
 class Space:
     """Hyperparameters as users name them (``values``), as optimisers see them (``x``), as the penalty takes them (θ).
 
-    Each value is searched over by its logarithm, or by its logit where ``logit`` is set. ``theta`` maps values to θ and
-    ``theta_vjp(values, g)`` pulls a gradient with respect to θ back to the values.
+    Each value is searched over by its logarithm, by its logit, or as it is: ``scales`` says ``"log"``, ``"logit"`` or
+    ``"plain"``. ``theta`` maps values to θ and ``theta_vjp(values, g)`` pulls a gradient with respect to θ back to the
+    values.
     """
 
     names: tuple[str, ...]
-    logit: NDArray[np.bool_]
+    scales: tuple[str, ...]
     theta: Callable[[Vector], Vector] = lambda values: values
     theta_vjp: Callable[[Vector, Vector], Vector] = lambda _, g: g
     to_params: Callable[[Vector], dict[str, Any]] = lambda values: {"alpha": float(values[0])}
 
+    @cached_property
+    def _log(self) -> NDArray[np.bool_]:
+        return np.array([scale == "log" for scale in self.scales])
+
+    @cached_property
+    def _logit(self) -> NDArray[np.bool_]:
+        return np.array([scale == "logit" for scale in self.scales])
+
+    def plain(self) -> Space:
+        """The same hyperparameters, each searched over as it is."""
+        return replace(self, scales=("plain",) * len(self.names))
+
     def values(self, x: Vector) -> Vector:
-        out = np.exp(x)
-        return np.where(self.logit, out / (1.0 + out), out)
+        """Infinite where a hyperparameter overflows."""
+        out = np.array(x, dtype=np.float64)
+        with np.errstate(over="ignore"):
+            out[self._log] = np.exp(out[self._log])
+        out[self._logit] = expit(out[self._logit])
+        return out
 
     def x(self, values: Vector) -> Vector:
+        """Minus infinity where a logarithm is taken of zero."""
+        out = np.array(values, dtype=np.float64)
         with np.errstate(divide="ignore"):
-            return np.log(values) - np.where(self.logit, np.log1p(-np.where(self.logit, values, 0.0)), 0.0)
+            out[self._log] = np.log(out[self._log])
+        out[self._logit] = logit(out[self._logit])
+        return out
 
     def slope(self, values: Vector) -> Vector:
         """``∂values/∂x``."""
-        return np.where(self.logit, values * (1.0 - values), values)
+        out = np.where(self._log, values, 1.0)
+        return np.where(self._logit, values * (1.0 - values), out)

@@ -12,7 +12,7 @@ from lambdahat.design import QuadraticForm
 from lambdahat.solvers.newton import newton_step
 
 LEAST_DAMPING = 1e-10
-_SWEEPS, _MOST_SWEEPS = 5, 20
+_SWEEPS, _FEWEST_SWEEPS, _MOST_SWEEPS = 5, 3, 20
 _SETTLED = 0.1  # Newton is worth its price when less than this share of the support changed in the last sweeps
 _INNER_ROUNDS = 20
 _PATIENCE = 30
@@ -51,7 +51,7 @@ class Descent:
             return gap
         if newton_step(form, self.damping, atol):
             self.damping = max(0.1 * self.damping, self.least)
-            self.n_sweeps = max(_SWEEPS, self.n_sweeps // 2)
+            self.n_sweeps = max(_FEWEST_SWEEPS, self.n_sweeps // 2)
         else:
             self.damping = min(3.0 * max(self.damping, 1e-6), 1.0)
             self.n_sweeps = min(_MOST_SWEEPS, 2 * self.n_sweeps)

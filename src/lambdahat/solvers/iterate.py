@@ -17,18 +17,24 @@ from lambdahat.linear import Vector
 from lambdahat.problem import Problem
 
 # Rows whose curvature is below this share of the mean count with it in the model: they are saturated.
-_FLOOR = 1e-5
+_FLOOR = 1e-8
 _SUFFICIENT = 1e-4  # of the decrease that the model promises
 _ROUNDING = 1e-14
 _HALVINGS = 40
+_REACH = 8.0
 _NEWTON_STEPS = 50
 
 
 class Iterate(Protocol):
-    """Coefficients ``w`` (updated in place) with the weighted residual ``q`` there, unpenalised columns settled."""
+    """Coefficients ``w`` (updated in place), unpenalised columns settled."""
 
     w: Vector
-    q: Vector
+    q: Vector  # the weighted residual
+    is_model: bool  # the loss is its own model, so that Gram matrices are worth keeping from round to round
+
+    @property
+    def model_q(self) -> Vector | None:
+        """The residual of the last model: a dual point nearer to feasible than ``q``, as the model has been solved."""
 
     @property
     def offset(self) -> float: ...
@@ -39,6 +45,9 @@ class Iterate(Protocol):
 
     def bounds(self, h: Vector) -> tuple[float, float]:
         """The objective, and a lower bound of its minimum, from ``h = X̃ᵀq``."""
+
+    def model_bound(self, h: Vector) -> float:
+        """A lower bound of the minimum from ``X̃ᵀ model_q``."""
 
     def form(self, columns: Columns, h: Vector, previous: QuadraticForm | None) -> QuadraticForm:
         """The model on a working set."""
@@ -63,6 +72,8 @@ class LeastSquares:
 
     offset = 0.0
     scale = 1.0
+    is_model = True
+    model_q = None
 
     def __init__(self, problem: Problem, w: Vector) -> None:
         self.problem, self.w = problem, w
@@ -76,6 +87,9 @@ class LeastSquares:
         yr, rr = float(problem.y @ q), problem.design.squared_norm(q)
         primal, dual = quadratic.bounds(h, self.w, penalty.l1, penalty.l2, penalty.positive, yr, rr)
         return primal, dual - _slack(problem, self.free, h, self.w)
+
+    def model_bound(self, h: Vector) -> float:
+        return -np.inf  # the model's residual is the residual
 
     def form(self, columns: Columns, h: Vector, previous: QuadraticForm | None) -> QuadraticForm:
         design, penalty, w = self.problem.design, self.problem.penalty, self.w[columns]
@@ -105,6 +119,8 @@ class LeastSquares:
 class ProxNewton:
     """Another loss: a model around the present predictions ``z``, and a step that makes the objective fall."""
 
+    is_model = False
+
     def __init__(self, problem: Problem, w: Vector, offset: float | None) -> None:
         self.problem, self.w = problem, w
         self.free = free_columns(problem)
@@ -115,7 +131,12 @@ class ProxNewton:
         elif support.size:
             self.z = self.z + problem.prediction(support, w[support])
         self.loss = self._loss(self.z)
+        self._model_slopes: Vector | None = None
         self._settle()
+
+    @property
+    def model_q(self) -> Vector | None:
+        return None if self._model_slopes is None else -self.problem.design.weights * self._model_slopes
 
     @property
     def offset(self) -> float:
@@ -129,17 +150,27 @@ class ProxNewton:
         return self.problem.datafit.value(self.problem.y, z, self.problem.design.weights)
 
     def bounds(self, h: Vector) -> tuple[float, float]:
-        """Dual points are multiples of the residual: those of the quadratic loss, see ``kernels.quadratic.bounds``."""
+        """Dual points are multiples of the residual: see ``kernels.quadratic.feasible``."""
         problem, penalty, s = self.problem, self.problem.penalty, self.problem.design.weights
-        l1, l2, positive, datafit, y = penalty.l1, penalty.l2, penalty.positive, problem.datafit, problem.y
-        l1_term, l2_term, by_rows, by_columns = quadratic.feasible(h, self.w, l1, l2, positive)
-        primal = self.loss + l1_term + 0.5 * l2_term
-        a = min(by_columns, 1.0)
-        dual = -datafit.conjugate(y, a * self.slopes, s) - quadratic.excess(h, l1, l2, positive, a)
+        l1_term, l2_term, by_rows, by_columns = quadratic.feasible(h, self.w, penalty.l1, penalty.l2, penalty.positive)
+        dual = self._dual(h, self.slopes, by_columns)
         if l2_term > 0.0 and by_rows > 0.0:
             a = min(by_rows, 1.0)
-            dual = max(dual, -datafit.conjugate(y, a * self.slopes, s) - 0.5 * a * a * l2_term)
-        return primal, dual - _slack(problem, self.free, h, self.w)
+            value = -problem.datafit.conjugate(problem.y, a * self.slopes, s) - 0.5 * a * a * l2_term
+            dual = max(dual, value - _slack(problem, self.free, h, self.w))
+        return self.loss + l1_term + 0.5 * l2_term, dual
+
+    def model_bound(self, h: Vector) -> float:
+        penalty = self.problem.penalty
+        assert self._model_slopes is not None
+        *_, by_columns = quadratic.feasible(h, self.w, penalty.l1, penalty.l2, penalty.positive)
+        return self._dual(h, self._model_slopes, by_columns)
+
+    def _dual(self, h: Vector, slopes: Vector, by_columns: float) -> float:
+        problem, penalty, a = self.problem, self.problem.penalty, min(by_columns, 1.0)
+        paid = quadratic.excess(h, penalty.l1, penalty.l2, penalty.positive, a)
+        conjugate = problem.datafit.conjugate(problem.y, a * slopes, problem.design.weights)
+        return float(-conjugate - paid - _slack(problem, self.free, h, self.w))
 
     def form(self, columns: Columns, h: Vector, previous: QuadraticForm | None) -> QuadraticForm:
         self._h = h[columns]
@@ -152,27 +183,42 @@ class ProxNewton:
     def step(self, columns: Columns, form: QuadraticForm) -> None:
         moved = np.flatnonzero(form.w != self.w[columns])
         columns, h = columns[moved], self._h[moved]
+        self._model_slopes = self._within_domain(form.weighted_residual() / (-self._scale))
         self._move(columns, form.w[moved] - self.w[columns], h, self._local)
         self._settle()
 
-    def _move(self, columns: Columns, shift: Vector, h: Vector, local: Problem) -> float:
-        """Step along ``shift``, by halves until the objective falls enough; returns the share of it that was taken."""
-        penalty, before = self.problem.penalty, self.loss
-        image = local.design.product(columns, shift)
-        w, old, new = self.w, self.w[columns], self.w[columns] + shift
-        on = penalty.restricted(columns)
-        g = on.value(old)
-        promised = on.value(new) - g - float(h @ shift)
-        t = 1.0
-        for _ in range(_HALVINGS):
-            w_t = new if t == 1.0 else old + t * shift
-            z = self.z + t * image
+    def _within_domain(self, q: Vector) -> Vector:
+        """Slopes of a model, from ``s`` times them, brought to where the conjugate is finite."""
+        problem, s = self.problem, self.problem.design.weights
+        slopes = problem.datafit.clip(problem.y, np.divide(q, s, out=np.zeros_like(q), where=s > 0.0))
+        if problem.has_offset:  # they have to sum to zero
+            up, down = float(s @ np.maximum(slopes, 0.0)), float(s @ np.maximum(-slopes, 0.0))
+            least = min(up, down)
+            slopes = np.where(slopes > 0.0, slopes * (least / max(up, 1e-300)), slopes * (least / max(down, 1e-300)))
+        return slopes
+
+    def _move(self, columns: Columns, shift: Vector, h: Vector, local: Problem) -> bool:
+        """Step along ``shift``, shortened until the objective falls enough; False where it falls nowhere.
+
+        Coefficients of rare columns may go far too far, where the few rows concerned are sure of their class: first of
+        all, then, no coefficient may move a prediction by more than a few units. After that the whole step is halved.
+        """
+        w, on = self.w, self.problem.penalty.restricted(columns)
+        old, g, t = w[columns], on.value(w[columns]), 1.0
+        for attempt in range(_HALVINGS):
+            if attempt == 1:
+                reach = _REACH / np.maximum(self.problem.design.storage.largest[columns], 1e-300)
+                shift = np.clip(shift, -reach, reach)
+            if attempt < 2:
+                image = local.design.product(columns, shift)
+                promised = min(on.value(old + shift) - g - float(h @ shift), 0.0)
+            new, z = old + t * shift, self.z + t * image
             loss = self._loss(z)
-            if loss - before + on.value(w_t) - g <= _SUFFICIENT * t * min(promised, 0.0) + _ROUNDING * before:
-                w[columns], self.z, self.loss = w_t, z, loss
-                return t
-            t *= 0.5
-        return 0.0
+            if loss - self.loss + on.value(new) - g <= _SUFFICIENT * t * promised + _ROUNDING * self.loss:
+                w[columns], self.z, self.loss = new, z, loss
+                return True
+            t = 1.0 if attempt == 0 else 0.5 * t
+        return False
 
     def _settle(self) -> None:
         """Fit the offset and the unpenalised columns exactly, by Newton's method."""
@@ -188,10 +234,10 @@ class ProxNewton:
             h = problem.design.gradient_columns(free, self.q)
             if np.all(np.abs(h) <= _rounding(problem, free)):
                 return
-            local = problem.local(self.z, free, slopes=self.slopes, floor=_FLOOR)
+            local = problem.local(self.z, free, slopes=self.slopes)
             shift = local.solve_support(free, local.scale * h, atol=1e-3 * local.scale * float(np.abs(h).max()))
             shift *= _room(problem, self.w[free], shift)
-            if self._move(free, shift, h, local) == 0.0:
+            if not self._move(free, shift, h, local):
                 return
 
     def _settle_offset(self) -> None:

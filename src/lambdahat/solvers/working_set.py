@@ -34,17 +34,19 @@ def solve_columns(
     known = start.gradient if start is not None and not free_columns(problem).size else None
     h = (yield iterate.q) if known is None else known
     least = w.size if is_smooth(penalty) else SMALLEST_WORKING_SET
-    best_dual, progress, tightening = 0.0, Progress(), 1.0  # zero is a dual point
+    primal, best_dual, progress, tightening = np.inf, 0.0, Progress(), 1.0  # zero is a dual point
     for iteration in range(max_iter + 1):
-        primal, dual = iterate.bounds(h)
+        before, (primal, dual) = primal, iterate.bounds(h)
         best_dual = max(best_dual, dual)
+        if primal - best_dual > gap_target >= before - primal and iterate.model_q is not None:
+            best_dual = max(best_dual, iterate.model_bound((yield iterate.model_q)))  # it is the proof that is missing
         gap = primal - best_dual
         if gap <= gap_target and iteration >= at_least:
             workspace = form if isinstance(form, GramForm) else None
             return conclude(problem, w, gap / unit, iteration, tol, max_iter, workspace, h, iterate.offset)
         if iteration == max_iter or (progress.stalled(gap) and not descent.sharpen()):
             break
-        kept = columns if isinstance(form, GramForm) else np.flatnonzero(w).astype(np.int32)
+        kept = columns if iterate.is_model and isinstance(form, GramForm) else np.flatnonzero(w).astype(np.int32)
         room = max(least, int(np.count_nonzero(w)))
         columns = _working_set(penalty.subdiff_distance(w, -h), kept, room)
         form = iterate.form(columns, h, form)

@@ -1,15 +1,25 @@
-"""Pictures of a search, drawn on axes that the caller may give. They need the ``plots`` extra."""
+"""The criterion over λ, and the way of a search on it."""
 
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-Array = NDArray[np.float64]
+from lambdahat.plots.style import (
+    BLUE,
+    GREY,
+    RED,
+    axes_or_new,
+    best_index,
+    best_so_far,
+    criterion_label,
+    finish,
+    hyperparam_label,
+    points,
+    trace_of,
+)
 
-GRID_COLOUR = "0.65"
-STEP_COLOUR = "#0b6fb8"
-BEST_COLOUR = "#d1495b"
+Array = NDArray[np.float64]
 
 
 def plot_criterion(search: Any, ax: Any = None, grid: tuple[ArrayLike, ArrayLike] | None = None) -> Any:
@@ -21,7 +31,7 @@ def plot_criterion(search: Any, ax: Any = None, grid: tuple[ArrayLike, ArrayLike
 
     Parameters
     ----------
-    search : GradientSearch
+    search : GradientSearch or Trace
         A fitted search.
     ax : matplotlib Axes, optional
         Where to draw; by default on a new figure.
@@ -34,26 +44,16 @@ def plot_criterion(search: Any, ax: Any = None, grid: tuple[ArrayLike, ArrayLike
     matplotlib Axes
         The axes drawn on.
     """
-    axes = _new_axes() if ax is None else ax
-    trace = search.trace_
+    axes = axes_or_new(ax)
+    trace = trace_of(search)
     if trace.hyperparams.shape[1] == 1:
         _draw_over_one(axes, trace, grid)
     else:
         if grid is not None:
             raise ValueError("grid must be None for a search over several hyperparameters: it is drawn over one λ.")
         _draw_over_evaluations(axes, trace)
-    n_folds = len(search.fold_criteria_)
-    kind = f"{n_folds}-fold cross-validation" if n_folds > 1 else "held-out data"
-    axes.set_ylabel(f"mean squared error, {kind}")
-    axes.legend(frameon=False)
-    axes.spines[["top", "right"]].set_visible(False)
-    return axes
-
-
-def _new_axes() -> Any:
-    import matplotlib.pyplot as plt
-
-    return plt.subplots(figsize=(6.0, 4.0), layout="constrained")[1]
+    axes.set_ylabel(criterion_label(search))
+    return finish(axes)
 
 
 def _draw_over_one(axes: Any, trace: Any, grid: tuple[ArrayLike, ArrayLike] | None) -> None:
@@ -62,33 +62,46 @@ def _draw_over_one(axes: Any, trace: Any, grid: tuple[ArrayLike, ArrayLike] | No
     if grid is not None:
         alphas, heights = (np.asarray(array, dtype=float) for array in grid)
         label = f"grid, {alphas.size} points"
-        axes.plot(alphas, heights, "-o", color=GRID_COLOUR, markersize=2.2, linewidth=0.8, label=label, zorder=1)
+        axes.plot(alphas, heights, "-o", color=GREY, markersize=2.0, linewidth=0.8, label=label, zorder=1)
     label = f"gradient search, {x.size} evaluations"
-    axes.scatter(x, values, s=30, color=STEP_COLOUR, edgecolor="white", linewidth=0.8, label=label, zorder=3)
+    axes.scatter(x, values, s=points(1.1), color=BLUE, edgecolor="white", linewidth=0.5, label=label, zorder=3)
     _draw_tangents(axes, x, values, x * trace.gradients[:, 0])
-    best = int(np.argmin(values))
+    best = best_index(values)
     label = f"chosen, λ = {x[best]:.3g}"
-    axes.scatter(x[best], values[best], s=150, marker="*", color=BEST_COLOUR, edgecolor="white", label=label, zorder=4)
-    axes.set_xlabel(f"λ ({trace.hyperparam_names[0]}, log scale)")
+    axes.scatter(
+        x[best],
+        values[best],
+        s=points(2.6),
+        marker="*",
+        color=RED,
+        edgecolor="white",
+        linewidth=0.5,
+        label=label,
+        zorder=4,
+    )
+    axes.set_xlabel(hyperparam_label(trace.hyperparam_names[0]))
 
 
 def _draw_tangents(axes: Any, x: Array, values: Array, slopes: Array) -> None:
-    """Segments of one length on the screen, their slopes per unit of log λ."""
+    """Segments of one length on the screen, their slopes per unit of log λ; searches without gradients have none."""
+    known = np.isfinite(slopes)
+    if not known.any():
+        return
     (left, right), (bottom, top) = np.log(axes.get_xlim()), axes.get_ylim()
     half = 0.06 * (right - left) / np.hypot(1.0, slopes * (right - left) / (top - bottom))
     segments = [
         [(position * np.exp(-step), value - slope * step), (position * np.exp(step), value + slope * step)]
-        for position, value, slope, step in zip(x, values, slopes, half, strict=True)
+        for position, value, slope, step in zip(x[known], values[known], slopes[known], half[known], strict=True)
     ]
     from matplotlib.collections import LineCollection
 
     label = "its hypergradients (slopes)"
-    axes.add_collection(LineCollection(segments, colors=STEP_COLOUR, linewidths=1.6, label=label, zorder=2))
+    axes.add_collection(LineCollection(segments, colors=BLUE, linewidths=1.6, label=label, zorder=2))
 
 
 def _draw_over_evaluations(axes: Any, trace: Any) -> None:
     evaluations = np.arange(1, trace.values.size + 1)
     label = f"gradient search, {trace.hyperparams.shape[1]} hyperparameters"
-    axes.plot(evaluations, trace.values, "o", color=STEP_COLOUR, markersize=5, label=label)
-    axes.step(evaluations, np.minimum.accumulate(trace.values), where="post", color=BEST_COLOUR, label="best so far")
+    axes.plot(evaluations, trace.values, "o", color=BLUE, markersize=5, label=label)
+    axes.step(evaluations, best_so_far(trace.values), where="post", color=RED, label="best so far")
     axes.set_xlabel("evaluation")

@@ -1,0 +1,126 @@
+"""The scheme of the papers' experiments, on records made up for it: bars, pictures, the command. Nothing is timed."""
+
+import importlib
+import json
+import sys
+from csv import DictReader
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("matplotlib")
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from benchmarks import output
+from benchmarks.paper import __main__ as command
+
+experiments = {name: importlib.import_module(f"benchmarks.paper.{name}") for name in command.NAMES}
+
+
+def ladder(method, seconds, errors, **others):
+    precise = experiments["hypergradient"].first_precise(seconds, errors)
+    record = {"problem": "lasso, toy", "method": method, "complete": True, "limit": 9.0, "to_precise": precise}
+    return {**record, "seconds": seconds, "errors": errors, **others}
+
+
+def convergence(solver, measured):
+    errors = [float(error) for error in 0.5 ** np.arange(8)]
+    record = {"problem": "lasso, toy", "solver": solver, "identified_at": 2, "measured_rate": measured}
+    lists = {"coef_errors": errors, "jacobian_errors": errors, "support_sizes": [3.0] * 8}
+    return {**record, "theoretical_rate": 0.5, **lists}
+
+
+def search(name, to_close, reached=True, whole=9.0):
+    record = {"problem": "lasso, toy", "search": name, "whole": whole, "reached": reached, "to_close": to_close}
+    lists = {"alphas": [1.0, 0.1], "seconds": [to_close / 2, to_close], "values": [2.0, 1.0 if reached else 1.5]}
+    return {**record, "best": 1.0, "metric": "log-loss", **lists}
+
+
+def net(name, whole, points, criterion=1.0):
+    alphas, ratios = points
+    lists = {"alpha": alphas, "l1_ratio": ratios, "values": [float(value) for value in range(1, len(alphas) + 1)]}
+    return {"search": name, "whole": whole, "n_evals": len(alphas), "criterion": criterion, **lists}
+
+
+RECORDS = {
+    "hypergradient": [
+        ladder("implicit", [0.1, 0.2], [1e-2, 1e-6]),
+        ladder("implicit_forward", [0.1, 0.4], [1e-2, 1e-6]),
+        ladder("forward", [1.0, 2.4], [1e-2, 1e-6]),
+        ladder("backward", [1.0, 1.9], [1e-2, 1e-5]),
+    ],
+    "jacobian": [convergence("coordinate_descent", 0.51), convergence("proximal_gradient", 0.53)],
+    "held_out": [search("auto", 1.0), search("grid", 4.0), search("random", 9.0, reached=False), search("lbfgs", 2.0)],
+    "elastic_net": [
+        net("2 × 2 warm-started paths", 30.0, ([9.0, 9.0, 1.0, 1.0], [0.1, 0.9, 0.1, 0.9])),
+        net("auto", 1.0, ([9.0, 1.0], [0.5, 0.5])),
+        net("grid", 10.0, ([9.0, 1.0], [0.2, 0.8]), criterion=0.9),
+    ],
+}
+HOLDS = {
+    "hypergradient": [True, False, True],  # 6 and 4.75 times; half
+    "jacobian": [True, False],
+    "held_out": [True, True, False],  # first; 4 times; 9 times
+    "elastic_net": [True, False],
+}
+
+
+@pytest.mark.parametrize("name", command.NAMES)
+def test_bars_say_what_was_reached(name):
+    assert [bar["holds"] for bar in experiments[name].bars(RECORDS[name])] == HOLDS[name]
+
+
+@pytest.mark.parametrize("name", command.NAMES)
+def test_a_picture_is_drawn_anew_from_what_was_saved(name, tmp_path, capsys):
+    output.write(tmp_path, name, {"name": name, "records": RECORDS[name]})
+    command.main([name, "--plot-only", "--output", str(tmp_path)])
+    assert (tmp_path / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+    assert "is drawn" in capsys.readouterr().out
+
+
+def test_nothing_saved_is_said(tmp_path, capsys):
+    command.main(["held_out", "--plot-only", "--output", str(tmp_path)])
+    assert f"There is no held_out.json in {tmp_path}" in capsys.readouterr().out
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["held_out", "elastic_net", "hypergradient"])
+def test_absent_data_are_skipped_with_a_sentence(name, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("LAMBDAHAT_DATA", str(tmp_path / "nowhere"))
+    command.main([name, "--quick", "--output", str(tmp_path)])
+    said = capsys.readouterr().out
+    assert "skipped" in said
+    assert "set LAMBDAHAT_DATA to the folder that holds it" in said
+    assert not list(tmp_path.glob(f"{name}.*"))
+
+
+def test_a_run_saves_data_machine_and_picture(tmp_path, monkeypatch):
+    monkeypatch.setattr(experiments["held_out"], "records", lambda options: iter(RECORDS["held_out"]))
+    command.main(["held_out", "--quick", "--output", str(tmp_path)])
+    saved = json.loads((tmp_path / "held_out.json").read_text())
+    assert saved["records"] == RECORDS["held_out"]
+    assert saved["quick"]
+    assert saved["machine"]["versions"]["numpy"] == np.__version__
+    assert [bar["holds"] for bar in saved["bars"]] == HOLDS["held_out"]
+    with (tmp_path / "held_out.csv").open() as file:
+        rows = list(DictReader(file))
+    assert len(rows) == 8
+    assert rows[3] == {**rows[3], "search": "grid", "alphas": "0.1", "seconds": "4.0", "values": "1.0"}
+    assert (tmp_path / "held_out.png").exists()
+
+
+def test_axes_show_the_records():
+    figure = experiments["hypergradient"].draw({"records": RECORDS["hypergradient"]})
+    (axes,) = figure.axes
+    drawn = {line.get_label(): line.get_xydata().tolist() for line in axes.lines}
+    assert drawn["implicit forward"] == [[0.1, 1e-2], [0.4, 1e-6]]
+    assert figure.legends[0].get_texts()[0].get_text() == "implicit"
+
+
+@pytest.mark.parametrize(
+    ("errors", "expected"),
+    [([1e-2, 1e-5, 1e-3, 1e-6], 4.0), ([1e-5, 1e-6, 1e-7, 1e-8], 1.0), ([1e-1, np.nan, 1e-6, 1e-3], None)],
+)
+def test_precision_counts_once_it_stays(errors, expected):
+    assert experiments["hypergradient"].first_precise([1.0, 2.0, 3.0, 4.0], errors) == expected
