@@ -51,7 +51,13 @@ RECORDS = {
         ladder("backward", [1.0, 1.9], [1e-2, 1e-5]),
     ],
     "jacobian": [convergence("coordinate_descent", 0.51), convergence("proximal_gradient", 0.53)],
-    "held_out": [search("auto", 1.0), search("grid", 4.0), search("random", 9.0, reached=False), search("lbfgs", 2.0)],
+    "held_out": [
+        search("auto", 1.0, whole=2.0),
+        search("grid", 4.0, whole=7.0),
+        search("random", 9.0, reached=False, whole=18.0),
+        search("lbfgs", 2.0),
+        search("line_search", 2.5),
+    ],
     "elastic_net": [
         net("2 × 2 warm-started paths", 30.0, ([9.0, 9.0, 1.0, 1.0], [0.1, 0.9, 0.1, 0.9])),
         net("auto", 1.0, ([9.0, 1.0], [0.5, 0.5])),
@@ -61,7 +67,7 @@ RECORDS = {
 HOLDS = {
     "hypergradient": [True, False, True],  # 6 and 4.75 times; half
     "jacobian": [True, False],
-    "held_out": [True, True, False],  # first; 4 times; 9 times
+    "held_out": [True, True, False, False],  # first; 3.5 times and 9 times, from beginning to end; 2.5 times to close
     "elastic_net": [True, False],
 }
 
@@ -105,7 +111,7 @@ def test_a_run_saves_data_machine_and_picture(tmp_path, monkeypatch):
     assert [bar["holds"] for bar in saved["bars"]] == HOLDS["held_out"]
     with (tmp_path / "held_out.csv").open() as file:
         rows = list(DictReader(file))
-    assert len(rows) == 8
+    assert len(rows) == 10
     assert rows[3] == {**rows[3], "search": "grid", "alphas": "0.1", "seconds": "4.0", "values": "1.0"}
     assert (tmp_path / "held_out.png").exists()
 

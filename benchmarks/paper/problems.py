@@ -38,8 +38,11 @@ class Problem:
 
     @property
     def bounds(self) -> dict[str, tuple[float, float]]:
-        """Where searches look. The narrower, the better for those that visit all of it."""
-        return {"alpha": (self.alpha_max / 1_000, self.alpha_max)}
+        """Where searches look: the range of glmnet's paths where rows are more than columns (its defaults).
+
+        The narrower, the better for those that visit all of it; narrower than this takes knowing where the best λ is.
+        """
+        return {"alpha": (self.alpha_max / 10_000, self.alpha_max)}
 
     def estimator(self, alpha: float = 1.0, **settings: object) -> object:
         import lambdahat
