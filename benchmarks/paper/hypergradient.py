@@ -8,7 +8,8 @@ from ..common import Options, Record, bar, times, within
 from .problems import LIBSVM, Problem, by_problem, legend_above, panels, problems
 
 WAYS = ("implicit", "implicit_forward", "forward", "backward")
-DIVISOR = 10
+DIVISORS = {"debian_text": (10, 100)}  # λ = λmax / divisor
+OTHERWISE = (10,)
 TOLS = np.geomspace(1e-1, 1e-12, 12)
 MOST_ITERATIONS = 100_000
 PRECISE, EXACT = 1e-4, 1e-9  # what is compared, and where a ladder ends
@@ -22,22 +23,22 @@ def records(options: Options) -> Iterator[Record]:
         print(f"{way} is skipped: this lambdahat has no method of that name.", flush=True)
     names = ["debian_text", "meg_left", *([] if options.quick else LIBSVM)]
     for problem in problems(names, options):
-        exact = computed(problem, "implicit", 1e-14)[1]
-        for way in WAYS:
-            if way in METHODS:
-                yield ladder(problem, way, exact, limit=10.0 if options.quick else 300.0)
+        for divisor in DIVISORS.get(problem.data_name, OTHERWISE):
+            exact = computed(problem, divisor, "implicit", 1e-14)[1]
+            for way in WAYS:
+                if way in METHODS:
+                    yield ladder(problem, divisor, way, exact, limit=10.0 if options.quick else 100.0)
 
 
-def ladder(problem: Problem, way: str, exact: float, limit: float) -> Record:
+def ladder(problem: Problem, divisor: int, way: str, exact: float, limit: float) -> Record:
     """Seconds and relative errors at ever smaller tolerances, until one takes longer than the limit."""
     small = problem.first(100)
-    computed(small, way, 1e-2)  # compiles
-    rungs, complete = within(limit, climbed(problem, way, exact))
+    computed(small, divisor, way, 1e-2)  # compiles
+    rungs, complete = within(limit, climbed(problem, divisor, way, exact))
     tols, seconds, errors = (list(column) for column in zip(*rungs, strict=True)) if rungs else ([], [], [])
     return {
-        "problem": problem.name,
+        "problem": f"{problem.name}, λmax/{divisor}",
         "method": way,
-        "divisor": DIVISOR,
         "complete": complete,
         "to_precise": first_precise(seconds, errors),
         "limit": limit,
@@ -47,24 +48,24 @@ def ladder(problem: Problem, way: str, exact: float, limit: float) -> Record:
     }
 
 
-def climbed(problem: Problem, way: str, exact: float) -> Iterator[tuple[float, float, float]]:
+def climbed(problem: Problem, divisor: int, way: str, exact: float) -> Iterator[tuple[float, float, float]]:
     for tol in TOLS:
-        seconds, gradient = computed(problem, way, tol)
+        seconds, gradient = computed(problem, divisor, way, tol)
         if seconds < 1.0:  # short: the median of several
             repeats = int(np.clip(1.0 / seconds, 4, 20))
-            seconds = float(np.median([computed(problem, way, tol)[0] for _ in range(repeats)]))
+            seconds = float(np.median([computed(problem, divisor, way, tol)[0] for _ in range(repeats)]))
         error = abs(gradient - exact) / abs(exact)
         yield float(tol), seconds, error
         if error < EXACT:
             return
 
 
-def computed(problem: Problem, way: str, tol: float) -> tuple[float, float]:
+def computed(problem: Problem, divisor: int, way: str, tol: float) -> tuple[float, float]:
     """Seconds in the inner solve and in the derivative; the derivative with respect to log λ."""
     from lambdahat import hypergradient
 
     bound = {} if way == "implicit" else {"max_iter": MOST_ITERATIONS}
-    estimator = problem.estimator(problem.alpha_max / DIVISOR)
+    estimator = problem.estimator(problem.alpha_max / divisor)
     data = problem.data
     result = hypergradient(estimator, data.X, data.y, criterion=problem.criterion, method=way, tol=tol, **bound)
     return result.solve_seconds + result.gradient_seconds, float(result.log_gradient[0])

@@ -4,12 +4,13 @@ from lambdahat.design.design import Design
 from lambdahat.design.forms import QuadraticForm
 from lambdahat.design.normal import Moments, NormalEquations, shared_moments
 from lambdahat.design.storage import Columns, DenseStorage, SparseStorage, Storage, as_storage
-from lambdahat.design.sweeps import Sweeps
+from lambdahat.design.sweeps import LinearSweeps, Sweeps
 
 __all__ = [
     "Columns",
     "DenseStorage",
     "Design",
+    "LinearSweeps",
     "Moments",
     "NormalEquations",
     "QuadraticForm",

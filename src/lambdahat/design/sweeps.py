@@ -1,4 +1,4 @@
-"""Columns as the kernels that differentiate coordinate descent take them."""
+"""Columns as the kernels that differentiate coordinate descent take them, and those that solve for a Jacobian."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lambdahat.design.storage import Columns, SparseStorage
-from lambdahat.kernels import differentiation, differentiation_csc
+from lambdahat.kernels import csc, dense, differentiation, differentiation_csc
 from lambdahat.linear import Matrix, Vector
 
 if TYPE_CHECKING:
@@ -60,3 +60,26 @@ class Sweeps:
     def backward(self, *formula: Any, before: Vector, after: Vector, adjoint: Vector, gradient: Vector) -> None:
         """The transpose of one sweep, in place."""
         self.kernels.backward(*self.arrays, *formula, before, after, adjoint, gradient)
+
+
+class LinearSweeps:
+    """Coordinate descent on ``(X̃_SᵀSX̃_S + diag(ridge)) V[k] = rhs[k]``, for several right-hand sides.
+
+    Columns should vary.
+    """
+
+    def __init__(self, design: Design, columns: Columns, ridge: Vector, rhs: Matrix) -> None:
+        self.V = np.zeros_like(rhs)
+        storage, self._rhs, self._ridge = design.storage, rhs, ridge
+        self.variances = design.variances(columns)
+        self._kernel: Any = csc.linear_sweep
+        if isinstance(storage, SparseStorage):
+            self._matrix: tuple[Any, ...] = (*storage.arrays, columns, design.weights, design.means[columns])
+            self._residual = np.zeros((len(rhs), design.shape[0]))
+        else:
+            self._kernel, self._matrix = dense.linear_sweep, (design.gather(columns),)
+            self._residual = np.zeros((len(rhs), design.rows.size))
+
+    def run(self, n_sweeps: int) -> None:
+        """Sweeps over all columns; ``V`` changes in place."""
+        self._kernel(*self._matrix, self.variances, self._ridge, self._rhs, self.V, self._residual, n_sweeps)

@@ -88,14 +88,14 @@ class Watch:
 
     A step says little about the distance left where steps hardly shrink. Let ``r`` be the ratio of two successive moves
     over ten iterations: what is left is about ``r / (1 − r)`` times the last move (Aitken). Near is ``tol`` times the
-    largest entry.
+    largest entry. With ``every=1`` each iterate that is noted lies ten iterations after the one before.
     """
 
-    _EVERY = 10
+    EVERY = 10
     _ROUNDING = 1e-14
 
-    def __init__(self, tol: float) -> None:
-        self.tol = tol
+    def __init__(self, tol: float, every: int = EVERY) -> None:
+        self.tol, self._every = tol, every
         self._count = 0
         self._last: NDArray[np.float64] | None = None
         self._move = np.inf
@@ -103,7 +103,7 @@ class Watch:
     def arrived(self, x: NDArray[np.float64]) -> bool:
         """Note an iterate, in units in which its entries can be compared."""
         self._count += 1
-        if self._count % self._EVERY != 1:
+        if (self._count - 1) % self._every:
             return False
         before, self._last = self._last, x.copy()
         if before is None:

@@ -8,9 +8,8 @@ import time
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
-from lambdahat.design import Columns
+from lambdahat.design import LinearSweeps
 from lambdahat.hypergradient.base import (
     IMPLICIT_INSTEAD,
     Differentiated,
@@ -20,8 +19,6 @@ from lambdahat.hypergradient.base import (
     log_units,
     sentence,
 )
-from lambdahat.hypergradient.iterations import CoordinateDescent, begin
-from lambdahat.penalties import Separable
 from lambdahat.problem import Problem, Solution
 from lambdahat.solvers import polish, solve
 
@@ -53,32 +50,23 @@ def implicit_forward(
     local = problem.local(problem.prediction(support, w_S, offset), support)
     if problem.has_offset:  # the best offset follows w: by the means under the curvatures, not under the weights
         slopes = slopes + offset_slope * (problem.design.means - local.design.means)[support]
-    gradient = np.zeros(problem.penalty.hyperparams.size)
     kept = local.design.variances(support) > 0.0  # constant columns do not move
-    penalty, seen = _seen(local.penalty, support[kept])
+    moving = support[kept]
+    cross = local.penalty.hyperparam_jacobian(moving, w_S[kept])
+    seen = np.flatnonzero(cross.any(axis=1))  # by the support; others change nothing
+    gradient = np.zeros(problem.penalty.hyperparams.size)
     n_iter, arrived = 0, seen.size == 0
     if not arrived:
-        iteration = CoordinateDescent(replace(local, penalty=penalty), support[kept])
-        u = begin(iteration, solution)
-        J, settled = np.zeros((seen.size, u.size)), Watch(tol)
-        units = log_units(problem)[seen] * iteration.units
+        sweeps = LinearSweeps(local.design, moving, local.penalty.curvature(moving), -cross[seen])
+        settled, units = Watch(tol, every=1), log_units(problem)[seen] * np.sqrt(sweeps.variances)
         while n_iter < max_iter and not arrived:
-            _, J = iteration.forward(u, J)
-            n_iter += 1
-            arrived = settled.arrived(J * units)
-        gradient[seen] = J[:, :-1] @ slopes[kept]
+            n_sweeps = min(Watch.EVERY, max_iter - n_iter)
+            sweeps.run(n_sweeps)
+            n_iter += n_sweeps
+            arrived = settled.arrived(sweeps.V * units)
+        gradient[seen] = sweeps.V @ slopes[kept]
     ended = time.perf_counter()
     converged = arrived and solution.converged
     message = sentence(arrived, n_iter, tol) if solution.converged else solution.message
     solution = replace(solution, converged=converged, message=message)
     return Differentiated(value, gradient, solution, n_iter, converged, message, solved - began, ended - solved)
-
-
-def _seen(penalty: Separable, support: Columns) -> tuple[Separable, NDArray[np.intp]]:
-    """The penalty with those hyperparameters only that the support sees, and which these are."""
-    by_l1, by_l2 = penalty.l1_factors[support] != 0.0, penalty.l2_factors[support] != 0.0
-    seen = np.union1d(penalty.l1_index[support][by_l1], penalty.l2_index[support][by_l2]).astype(np.intp)
-    number = np.zeros(penalty.theta.size, dtype=np.intp)  # where a factor is zero, which one it is does not matter
-    number[seen] = np.arange(seen.size)
-    l1_index, l2_index = number[penalty.l1_index], number[penalty.l2_index]
-    return replace(penalty, theta=penalty.theta[seen], l1_index=l1_index, l2_index=l2_index), seen

@@ -111,6 +111,43 @@ def sweep(data, indices, indptr, columns, weights, means, curvature, l1, l2, pos
 
 
 @njit(cache=True, nogil=True, fastmath=True)
+def linear_sweep(data, indices, indptr, columns, weights, means, curvature, ridge, rhs, V, Q, n_sweeps):
+    """Cyclic coordinate descent (Gauss–Seidel) on ``(X̃ᵀSX̃ + diag(ridge)) V[k] = rhs[k]`` for each k.
+
+    ``V`` and ``Q``, whose rows are ``−s∘X̃V[k]``, are updated in place; ``means``, ``curvature``, ``ridge``, ``rhs`` and
+    ``V`` belong to ``columns``, entry by entry. Curvatures are positive.
+    """
+    for r in range(uint64(V.shape[0])):
+        v, q, b = V[r], Q[r], rhs[r]
+        q_sum = 0.0
+        for _ in range(n_sweeps):
+            for m in range(uint64(columns.shape[0])):
+                j = uint64(columns[m])
+                start, end = uint64(indptr[j]), uint64(indptr[j + uint64(1)])
+                tail = start + (end - start) // uint64(4) * uint64(4)
+                a = c = d = e = 0.0
+                k = start
+                while k < tail:
+                    a += data[k] * q[uint32(indices[k])]
+                    c += data[k + uint64(1)] * q[uint32(indices[k + uint64(1)])]
+                    d += data[k + uint64(2)] * q[uint32(indices[k + uint64(2)])]
+                    e += data[k + uint64(3)] * q[uint32(indices[k + uint64(3)])]
+                    k += uint64(4)
+                while k < end:
+                    a += data[k] * q[uint32(indices[k])]
+                    k += uint64(1)
+                slope = ((a + c) + (d + e)) - means[m] * q_sum + b[m]
+                step = (v[m] * curvature[m] + slope) / (curvature[m] + ridge[m]) - v[m]
+                v[m] += step
+                for k in range(start, end):
+                    i = uint32(indices[k])
+                    q[i] -= step * data[k] * weights[i]
+                q_sum -= step * means[m]
+        for i in range(uint64(q.shape[0])):
+            q[i] -= q_sum * weights[i]
+
+
+@njit(cache=True, nogil=True, fastmath=True)
 def variances(data, indices, indptr, columns, weights, means, out):
     """Write ``Σ s_i (x_ij − mean_j)²`` for ``j`` in ``columns`` into ``out``; zero where ``x_j`` is constant."""
     for m in range(uint64(columns.shape[0])):

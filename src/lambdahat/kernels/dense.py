@@ -130,3 +130,20 @@ def sweep(A, curvature, l1, l2, positive, w, r, n_sweeps):
                 w[m] = new
                 for i in range(r.shape[0]):
                     r[i] -= step * column[i]
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def linear_sweep(A, curvature, ridge, rhs, V, R, n_sweeps):
+    """Cyclic coordinate descent on ``(AAᵀ + diag(ridge)) V[k] = rhs[k]``; ``R[k] = −V[k]A``, both change in place."""
+    for k in range(V.shape[0]):
+        v, r, b = V[k], R[k], rhs[k]
+        for _ in range(n_sweeps):
+            for m in range(A.shape[0]):
+                column = A[m]
+                slope = b[m]
+                for i in range(r.shape[0]):
+                    slope += column[i] * r[i]
+                step = (v[m] * curvature[m] + slope) / (curvature[m] + ridge[m]) - v[m]
+                v[m] += step
+                for i in range(r.shape[0]):
+                    r[i] -= step * column[i]

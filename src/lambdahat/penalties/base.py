@@ -52,5 +52,8 @@ class Penalty(Protocol):
     def curvature(self, support: NDArray[np.int32]) -> Vector:
         """The diagonal of the Hessian of ``g`` on the support."""
 
+    def hyperparam_jacobian(self, support: NDArray[np.int32], w_S: Vector) -> Matrix:
+        """``∂_θ ∇g(w_S; θ)``, shape (d, |S|)."""
+
     def hyperparam_vjp(self, support: NDArray[np.int32], w_S: Vector, v: Vector) -> Vector:
         """``vᵀ ∂_θ ∇g(w_S; θ)``, shape (d,): the one thing the hypergradient needs to know of a penalty."""

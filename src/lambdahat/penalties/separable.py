@@ -110,6 +110,12 @@ class Separable:
     def curvature(self, support: NDArray[np.int32]) -> Vector:
         return self.l2[support]
 
+    def hyperparam_jacobian(self, support: NDArray[np.int32], w_S: Vector) -> Matrix:
+        out, each = np.zeros((self.theta.size, support.size)), np.arange(support.size)
+        out[self.l1_index[support], each] += self.l1_factors[support] * np.sign(w_S)
+        out[self.l2_index[support], each] += self.l2_factors[support] * w_S
+        return out
+
     def hyperparam_vjp(self, support: NDArray[np.int32], w_S: Vector, v: Vector) -> Vector:
         d = self.theta.size
         by_l1 = np.bincount(self.l1_index[support], self.l1_factors[support] * np.sign(w_S) * v, minlength=d)
