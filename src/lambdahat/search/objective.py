@@ -42,6 +42,7 @@ class _Packed:
 
     support: NDArray[np.int32]
     w: Vector
+    intercept: float
     gap: float
     v: Vector | None  # of the implicit system, where it was solved
 
@@ -178,7 +179,7 @@ class CriterionObjective:
             gradient_theta += weight * result[1]
         slope = self.space.theta_vjp(values, gradient_theta) * self.space.slope(values)
         packed = [
-            _Packed(solution.support, solution.w[solution.support], solution.gap, result[2])
+            _Packed(solution.support, solution.w[solution.support], solution.intercept, solution.gap, result[2])
             for solution, result in zip(solutions, results, strict=True)
         ]
         size = float(np.mean([solution.support.size for solution in packed]))
@@ -197,7 +198,7 @@ class CriterionObjective:
         packed = seen.solutions[k]
         w = np.zeros(self.folds[k].problem.n_features)
         w[packed.support] = packed.w
-        return Solution(w, 0.0, packed.gap, 0, True, "", self._workspaces[k])
+        return Solution(w, packed.intercept, packed.gap, 0, True, "", self._workspaces[k])
 
     def _nearest(self, x: Vector) -> _Visited | None:
         """The evaluation to start from: the nearest one, where a sparser one (larger λ) may be twice as far."""
