@@ -95,6 +95,15 @@ def test_a_warm_start_at_the_solution_stays_there(penalty, storage):
     assert warm.intercept == pytest.approx(cold.intercept, abs=1e-10)
 
 
+@pytest.mark.parametrize("offset", [-1e3, -30.0, 50.0, 1e4])
+def test_a_start_that_is_sure_of_everything_is_no_trap(offset):
+    s = labelled(60, 9)
+    problem, cold, _ = solved(s, "l1", "C", fit_intercept=True, standardize=False)
+    found = solve(problem, tol=TOL, start=replace(cold, intercept=offset, gradient=None))
+    np.testing.assert_allclose(found.w, cold.w, atol=1e-5)
+    assert found.intercept == pytest.approx(cold.intercept, abs=1e-5)
+
+
 @pytest.mark.parametrize("share", [0.01, 0.5, 0.99])
 def test_without_features_the_intercept_is_the_log_odds(share):
     y = np.where(np.arange(400) < 400 * share, 1.0, -1.0)

@@ -242,11 +242,14 @@ class ProxNewton:
 
     def _settle_offset(self) -> None:
         datafit, y, s = self.problem.datafit, self.problem.y, self.problem.design.weights
+        reach = _REACH
         for _ in range(_NEWTON_STEPS):
             slope = float(s @ datafit.gradient(y, self.z))
             if abs(slope) <= 1e-15:
                 return
-            shift = -slope / float(s @ datafit.curvature(y, self.z))
+            curvature = float(s @ datafit.curvature(y, self.z))
+            shift = float(np.clip(-slope / max(curvature, 1e-300), -reach, reach))
+            reach *= 2.0  # from where all rows are saturated it may be far
             while (loss := self._loss(self.z + shift)) > self.loss + _ROUNDING * self.loss and abs(shift) > 1e-3:
                 shift *= 0.5
             self.z, self.loss = self.z + shift, loss
