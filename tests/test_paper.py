@@ -26,7 +26,7 @@ def ladder(method, seconds, errors, **others):
 
 def convergence(solver, measured):
     errors = [float(error) for error in 0.5 ** np.arange(8)]
-    record = {"problem": "lasso, toy", "solver": solver, "identified_at": 2, "measured_rate": measured}
+    record = {"problem": "lasso, toy", "solver": solver, "divisor": 10, "identified_at": 2, "measured_rate": measured}
     lists = {"coef_errors": errors, "jacobian_errors": errors, "support_sizes": [3.0] * 8}
     return {**record, "theoretical_rate": 0.5, **lists}
 

@@ -224,12 +224,12 @@ def test_jacobian_convergence_has_both_errors_the_identification_and_the_rate(ax
         theoretical_rate=0.8,
     )
     assert plot_jacobian_convergence(result, ax=axes) is axes
-    coefs = by_label(axes, "coefficients").get_ydata()
+    coefs = by_label(axes, "‖wₖ − w*‖").get_ydata()
     np.testing.assert_allclose(coefs[:-1], result.coef_errors[:-1])
     assert np.isnan(coefs[-1])
-    np.testing.assert_allclose(by_label(axes, "Jacobian").get_ydata(), result.jacobian_errors)
-    np.testing.assert_allclose(by_label(axes, "support identified (7 features)").get_xdata(), 10)
-    guide = by_label(axes, "theoretical rate, 0.8 (measured 0.81)")
+    np.testing.assert_allclose(by_label(axes, "‖Jₖ − J*‖").get_ydata(), result.jacobian_errors)
+    np.testing.assert_allclose(by_label(axes, "support found (7)").get_xdata(), 10)
+    guide = by_label(axes, "rate 0.8, measured 0.81")
     np.testing.assert_allclose(guide.get_ydata()[1:] / guide.get_ydata()[:-1], 0.8)
     assert guide.get_xdata()[0] == 10
     assert axes.get_yscale() == "log"

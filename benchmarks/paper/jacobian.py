@@ -62,5 +62,5 @@ def draw(content: Record) -> object:
     figure, axes = panels(len(records))
     for each, record in zip(axes, records, strict=True):
         plot_jacobian_convergence(SimpleNamespace(**record), ax=each)
-        each.set_title(record["problem"])
+        each.set_title(f"{record['problem']}, λmax/{record['divisor']}", pad=26)  # above the legend
     return figure

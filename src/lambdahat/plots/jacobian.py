@@ -32,17 +32,17 @@ def plot_jacobian_convergence(result: Any, ax: Any = None) -> Any:
     axes.set_yscale("log")
     positive = np.concatenate([coef, jacobian])
     positive = positive[positive > 0.0]
-    for errors, colour, label in ((coef, BLUE, "coefficients, ‖wₖ − w*‖"), (jacobian, RED, "Jacobian, ‖Jₖ − J*‖")):
+    for errors, colour, label in ((coef, BLUE, "‖wₖ − w*‖"), (jacobian, RED, "‖Jₖ − J*‖")):
         axes.plot(iterations, np.where(errors > 0.0, errors, np.nan), color=colour, label=label)
     start, rate = int(result.identified_at), result.theoretical_rate
     if 0 <= start < coef.size:
-        label = f"support identified ({result.support_sizes[-1]:.0f} features)"
+        label = f"support found ({result.support_sizes[-1]:.0f})"
         axes.axvline(start, color=BLACK, linewidth=0.8, linestyle=":", label=label)
         guide = 3.0 * jacobian[start] * rate ** (iterations[start:] - start)
-        label = f"theoretical rate, {rate:.4g} (measured {result.measured_rate:.4g})"
+        label = f"rate {rate:.4g}, measured {result.measured_rate:.4g}"
         axes.plot(iterations[start:], guide, color=BLACK, linewidth=0.9, linestyle="--", label=label)
     axes.set_ylim(positive.min() / 3.0, 10.0 * positive.max())
     axes.set_xlim(0, coef.size - 1)
     axes.set_xlabel(f"iteration of {str(result.solver).replace('_', ' ')}")
     axes.set_ylabel("distance to the limit (log scale)")
-    return finish(axes)
+    return finish(axes, most_inside=0, ncols=2)  # two falling lines leave no corner free

@@ -89,14 +89,15 @@ def axes_or_new(ax: Any) -> Any:
     return plt.subplots(figsize=(6.0, 4.0), layout="constrained")[1]
 
 
-def finish(axes: Any) -> Any:
+def finish(axes: Any, *, most_inside: int = 4, ncols: int = 3) -> Any:
     """The axes without a box around them, and with a legend: above them where several entries would hide something."""
     axes.spines[["top", "right"]].set_visible(False)
     entries = len(axes.get_legend_handles_labels()[1])
-    if entries > 4:
+    if entries > most_inside:
         axes.legend(
-            frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, columnspacing=1.0, borderaxespad=0.6
-        )
+            frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=ncols, columnspacing=1.0,
+            borderaxespad=0.6,
+        )  # fmt: skip
     elif entries > 1:
         axes.legend(frameon=False)
     return axes
