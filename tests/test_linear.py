@@ -51,3 +51,9 @@ def test_a_good_guess_saves_products():
     assert warm < cold
     np.testing.assert_allclose(found, exact, rtol=1e-5)
     np.testing.assert_array_equal(guess, exact + 1e-9)
+
+
+def test_conjugate_gradients_leave_alone_what_has_no_curvature():
+    A = np.diag([2.0, 0.0, 4.0])
+    x, _ = conjugate_gradient(lambda v: A @ v, A.diagonal(), np.array([2.0, 1e-9, 8.0]), atol=1e-12, max_iter=50)
+    np.testing.assert_allclose(x, [1.0, 0.0, 2.0])

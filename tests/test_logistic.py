@@ -405,6 +405,26 @@ def test_unknown_labels_in_the_validation_set(cancer):
         GradientSearch(SparseLogisticRegression(), criterion=HeldOut(X, y + 2)).fit(X, y)
 
 
+@pytest.mark.parametrize("storage", ["C", "F", "csc"])
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("positive", [True, False])
+def test_unpenalised_columns_may_be_constant_zero_or_repeated(storage, fit_intercept, positive):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(200, 10))
+    X[:, 3], X[:, 4], X[:, 5] = 0.1, 0.0, X[:, 6]
+    y = X[:, 0] + rng.logistic(size=200) > 0.0
+    factors = np.ones(10)
+    factors[[3, 4, 5, 6, 7]] = 0.0
+    settings = {"penalty_factors": factors, "fit_intercept": fit_intercept, "positive": positive, "tol": 1e-9}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model = SparseLogisticRegression(0.01, **settings).fit(STORAGES[storage](X), y)
+    reference = Reference.create(
+        X, np.where(y, 1.0, -1.0), np.ones(200), model._make_penalty(10, 200.0), fit_intercept=fit_intercept
+    )
+    assert reference.violation(model.coef_[0], model.intercept_[0]) <= 1e-4
+
+
 def test_sparse_data_are_not_centred_in_memory():
     """An intercept on sparse columns far from zero: the same as dense."""
     s = labelled(60, 10, density=0.3, shift=3.0)

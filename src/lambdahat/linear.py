@@ -61,7 +61,7 @@ def conjugate_gradient(
     direction = inverse * residual
     decrease = float(residual @ direction)
     for iteration in range(max_iter):
-        if float(np.max(np.abs(residual), initial=0.0)) <= atol:
+        if float(np.max(np.abs(residual), initial=0.0)) <= atol or decrease == 0.0:  # what is left has no curvature
             return x, iteration
         image = product(direction)
         curvature = float(direction @ image)

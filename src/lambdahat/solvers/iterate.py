@@ -63,8 +63,9 @@ def iterate_at(problem: Problem, w: Vector, offset: float | None = None) -> Iter
 
 
 def free_columns(problem: Problem) -> Columns:
-    """Unpenalised columns: they are fitted exactly, as the intercept is."""
-    return np.flatnonzero((problem.penalty.l1 == 0.0) & (problem.penalty.l2 == 0.0)).astype(np.int32)
+    """Unpenalised columns that vary: they are fitted exactly, as the intercept is."""
+    free = np.flatnonzero((problem.penalty.l1 == 0.0) & (problem.penalty.l2 == 0.0)).astype(np.int32)
+    return free[problem.design.variances(free) > 0.0] if free.size else free
 
 
 class LeastSquares:
