@@ -7,6 +7,7 @@ import numpy as np
 from lambdahat.linear import Vector
 
 _TINY = 1e-300  # whose logarithm is finite
+_LARGE = 700.0  # whose exponential is
 
 
 @dataclass(frozen=True)
@@ -24,9 +25,7 @@ class Logistic:
         return float(weights @ (np.log(1.0 + np.exp(-np.abs(margin))) - np.minimum(margin, 0.0)))
 
     def gradient(self, y: Vector, z: Vector) -> Vector:
-        falling = np.exp(-np.abs(z))
-        wrong = np.where(y * z > 0.0, falling, 1.0) / (1.0 + falling)  # the probability given to the other label
-        return np.asarray(-y * wrong)
+        return np.asarray(-y / (1.0 + np.exp(np.minimum(y * z, _LARGE))))
 
     def curvature(self, y: Vector, z: Vector) -> Vector:
         falling = np.exp(-np.abs(z))

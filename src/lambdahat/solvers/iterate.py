@@ -132,12 +132,15 @@ class ProxNewton:
         elif support.size:
             self.z = self.z + problem.prediction(support, w[support])
         self.loss = self._loss(self.z)
-        self._model_slopes: Vector | None = None
+        self._form: QuadraticForm | None = None
         self._settle()
 
     @property
     def model_q(self) -> Vector | None:
-        return None if self._model_slopes is None else -self.problem.design.weights * self._model_slopes
+        if self._form is None:
+            return None
+        self._model_slopes = self._within_domain(self._form.weighted_residual() / (-self._scale))
+        return -self.problem.design.weights * self._model_slopes
 
     @property
     def offset(self) -> float:
@@ -163,7 +166,6 @@ class ProxNewton:
 
     def model_bound(self, h: Vector) -> float:
         penalty = self.problem.penalty
-        assert self._model_slopes is not None
         *_, by_columns = quadratic.feasible(h, self.w, penalty.l1, penalty.l2, penalty.positive)
         return self._dual(h, self._model_slopes, by_columns)
 
@@ -177,14 +179,14 @@ class ProxNewton:
         self._h = h[columns]
         self._local = local = self.problem.local(self.z, columns, slopes=self.slopes, floor=_FLOOR)
         self._scale = scale = local.scale
-        penalty, w = local.penalty, self.w[columns]
-        l1, l2 = penalty.l1[columns], penalty.l2[columns]
+        penalty, w = self.problem.penalty, self.w[columns]
+        l1, l2 = scale * penalty.l1[columns], scale * penalty.l2[columns]
         return local.design.form(columns, local.y, scale * self.q, scale * self._h, w, l1, l2, penalty.positive)
 
     def step(self, columns: Columns, form: QuadraticForm) -> None:
         moved = np.flatnonzero(form.w != self.w[columns])
         columns, h = columns[moved], self._h[moved]
-        self._model_slopes = self._within_domain(form.weighted_residual() / (-self._scale))
+        self._form = form
         self._move(columns, form.w[moved] - self.w[columns], h, self._local)
         self._settle()
 

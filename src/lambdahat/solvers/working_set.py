@@ -38,8 +38,8 @@ def solve_columns(
     for iteration in range(max_iter + 1):
         before, (primal, dual) = primal, iterate.bounds(h)
         best_dual = max(best_dual, dual)
-        if primal - best_dual > gap_target >= before - primal and iterate.model_q is not None:
-            best_dual = max(best_dual, iterate.model_bound((yield iterate.model_q)))  # it is the proof that is missing
+        if primal - best_dual > gap_target >= before - primal and (q := iterate.model_q) is not None:
+            best_dual = max(best_dual, iterate.model_bound((yield q)))  # it is the proof that is missing
         gap = primal - best_dual
         if gap <= gap_target and iteration >= at_least:
             workspace = form if isinstance(form, GramForm) else None
