@@ -75,11 +75,11 @@ def _load(name: str, model: str, quick: bool) -> Data:
 
 
 def _libsvm(name: str) -> Data:
-    """Labels ±1, centred for the Lasso in `_split`; downloaded once by libsvmdata, to a folder of its own."""
+    """Labels ±1, for the Lasso too; downloaded once by libsvmdata, to a folder of its own."""
     try:
-        from libsvmdata import fetch_libsvm
+        from libsvmdata import fetch_dataset
 
-        X, y = fetch_libsvm(LIBSVM[name])
+        X, y = fetch_dataset(LIBSVM[name])
     except Exception as error:  # whatever a missing package or network makes of it
         raise DataAbsentError(f"libsvmdata could not fetch it: {type(error).__name__}.") from error
     return Data(X.tocsc(), np.asarray(y, dtype=np.float64))
