@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import scipy.sparse
 
-from lambdahat.design import Design, as_storage, shared_moments
+from lambdahat.design import Design, LinearSweeps, as_storage, shared_moments
 from zoo import STORAGES, sample
 
 S = sample(25, 7)
@@ -141,3 +141,26 @@ def test_indices_beyond_int32_are_refused():
     X.has_canonical_format = True
     with pytest.raises(ValueError, match=r"X stores 2147483648 values; .* not supported, split X"):
         as_storage(X)
+
+
+@pytest.mark.parametrize("storage", STORAGES)
+def test_the_largest_entry_of_each_column(storage):
+    X = sample(30, 6).X.copy()
+    X[:, 2], X[:, 4] = 0.0, -np.abs(X[:, 4])
+    np.testing.assert_array_equal(as_storage(STORAGES[storage](X)).largest, np.abs(X).max(axis=0))
+
+
+@pytest.mark.parametrize("storage", ["C", "F", "csc", "csc float32"])
+@pytest.mark.parametrize("center", [True, False])
+def test_linear_sweeps_solve_their_systems(storage, center):
+    s = sample(50, 12, correlation=0.9)
+    design = Design.create(as_storage(STORAGES[storage](s.X)), s.weight, center=center, standardize=False)
+    columns = np.array([7, 0, 3, 9], dtype=np.int32)
+    ridge, rhs = np.array([0.0, 0.1, 0.0, 1.0]), np.random.default_rng(0).normal(size=(3, 4))
+    weights = s.weight / s.weight.sum()
+    A = s.X[:, columns] - (weights @ s.X[:, columns] if center else 0.0)
+    expected = np.linalg.solve(A.T @ (weights[:, None] * A) + np.diag(ridge), rhs.T).T
+    sweeps = LinearSweeps(design, columns, ridge, rhs)
+    for _ in range(40):
+        sweeps.run(10)
+    np.testing.assert_allclose(sweeps.V, expected, rtol=1e-8)
