@@ -121,6 +121,10 @@ class Problem:
             response = response - float(weights @ z)
         return Problem(design, response, 0.0, self.penalty.scaled(1.0 / total), scale=1.0 / total)
 
+    def local_on(self, support: NDArray[np.int32], w_S: Vector, offset: float) -> Problem:
+        """The local model at coefficients, for the columns of their support; no pass over X with least squares."""
+        return self if self.datafit.quadratic else self.local(self.prediction(support, w_S, offset), support)
+
     def solve_support(
         self, support: NDArray[np.int32], b: Vector, *, atol: float, guess: Vector | None = None, damping: float = 0.0
     ) -> Vector:

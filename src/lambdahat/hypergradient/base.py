@@ -117,6 +117,20 @@ class Watch:
         return move * move / (before_move - move) <= self.tol * size
 
 
+def on_support(problem: Problem, solution: Solution, judge: Judge) -> tuple[float, Columns, Vector, Vector, Problem]:
+    """What the closed form needs at a solution: criterion, support, ``w_S``, the criterion's slopes, the local model.
+
+    The best offset follows ``w``, by the means under the curvatures, not under the weights: slopes are those with it.
+    """
+    support = problem.penalty.generalized_support(solution.w)
+    w_S, offset = solution.w[support], problem.offset(solution)
+    value, slopes, offset_slope = judge(support, w_S, offset)
+    local = problem.local_on(support, w_S, offset)
+    if problem.has_offset:
+        slopes = slopes + offset_slope * (problem.design.means - local.design.means)[support]
+    return value, support, w_S, slopes, local
+
+
 def check_carried(problem: Problem, who: str, instead: str, force: bool) -> None:
     """Refuse to carry a Jacobian with respect to many hyperparameters, unless forced."""
     d, (n, p) = problem.penalty.hyperparams.size, problem.design.shape

@@ -111,7 +111,7 @@ def closed_form(problem: Problem, solution: Solution) -> Matrix:
     """``∂w/∂θ`` at a solution by one linear system a hyperparameter, shape (d, p); see ``implicit``."""
     S = problem.penalty.generalized_support(solution.w)
     w_S = solution.w[S]
-    local = problem.local(problem.prediction(S, w_S, problem.offset(solution)), S)
+    local = problem.local_on(S, w_S, problem.offset(solution))
     J = np.zeros((problem.penalty.hyperparams.size, solution.w.size))
     crossed = local.penalty.hyperparam_jacobian(S, w_S)
     for row, b in zip(J, crossed, strict=True):

@@ -12,7 +12,7 @@ import time
 
 import numpy as np
 
-from lambdahat.hypergradient.base import Differentiated, Judge
+from lambdahat.hypergradient.base import Differentiated, Judge, on_support
 from lambdahat.linear import Vector
 from lambdahat.problem import Problem, Solution
 from lambdahat.solvers import polish, solve
@@ -50,16 +50,9 @@ def implicit(
         The solution of the linear system, to be handed back as ``guess``. Where the columns of the support are linearly
         dependent it is the minimum-norm one, and so the gradient is that of the minimum-norm Jacobian.
     """
-    support = problem.penalty.generalized_support(solution.w)
-    w_S, offset = solution.w[support], problem.offset(solution)
-    value, slopes, offset_slope = judge(support, w_S, offset)
+    value, support, w_S, slopes, local = on_support(problem, solution, judge)
     v = np.zeros(solution.w.size)
     if support.size:
-        local = problem
-        if not problem.datafit.quadratic:
-            local = problem.local(problem.prediction(support, w_S, offset), support)
-            # The best offset follows w: by the means under the curvatures, not under the weights.
-            slopes = slopes + offset_slope * (problem.design.means - local.design.means)[support]
         atol = min(_LOOSEST, 0.3 * tol**0.5, 1e4 * tol) * float(np.abs(slopes).max())
         start = None if guess is None else guess[support]
         v[support] = local.solve_support(support, slopes, atol=atol, guess=start, damping=_DAMPING * tol)

@@ -17,6 +17,7 @@ from lambdahat.hypergradient.base import (
     Watch,
     check_carried,
     log_units,
+    on_support,
     sentence,
 )
 from lambdahat.problem import Problem, Solution
@@ -44,12 +45,7 @@ def implicit_forward(
     solution = solve(problem, tol=tol, max_iter=max_iter, start=start)
     solution, _ = polish(problem, solution, tol)
     solved = time.perf_counter()
-    support = problem.penalty.generalized_support(solution.w)
-    w_S, offset = solution.w[support], problem.offset(solution)
-    value, slopes, offset_slope = judge(support, w_S, offset)
-    local = problem.local(problem.prediction(support, w_S, offset), support)
-    if problem.has_offset:  # the best offset follows w: by the means under the curvatures, not under the weights
-        slopes = slopes + offset_slope * (problem.design.means - local.design.means)[support]
+    value, support, w_S, slopes, local = on_support(problem, solution, judge)
     kept = local.design.variances(support) > 0.0  # constant columns do not move
     moving = support[kept]
     cross = local.penalty.hyperparam_jacobian(moving, w_S[kept])

@@ -1,5 +1,6 @@
 """Coefficients over λ."""
 
+import numbers
 from collections.abc import Sequence
 from typing import Any
 
@@ -62,8 +63,8 @@ def plot_path(
 def _chosen(chosen: Any, result: Any) -> float | None:
     if chosen is None:
         return None if result.scores is None else float(result.alphas[best_index(result.scores)])
-    if np.ndim(chosen) == 0 and np.isscalar(chosen):
-        return float(chosen)  # type: ignore[arg-type]
+    if isinstance(chosen, numbers.Real):
+        return float(chosen)
     trace = trace_of(chosen)
     if trace.hyperparams.shape[1] != 1:
         raise ValueError("chosen is a search over several hyperparameters: pass one over λ, or λ itself")

@@ -19,7 +19,7 @@ def polish(problem: Problem, solution: Solution, tol: float) -> tuple[Solution, 
     S = penalty.generalized_support(solution.w)
     w_S = solution.w[S]
     slope = problem.correlation_on(S, w_S, offset) - penalty.l1[S] * np.sign(w_S) - penalty.l2[S] * w_S
-    local = problem if problem.datafit.quadratic else problem.local(problem.prediction(S, w_S, offset), S)
+    local = problem.local_on(S, w_S, offset)
     step = local.solve_support(S, local.scale * slope, atol=_GAIN * local.scale * float(np.abs(slope).max(initial=0.0)))
     polished = w_S + step
     bounded = (penalty.l1[S] > 0.0) | penalty.positive
