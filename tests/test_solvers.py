@@ -4,13 +4,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy import sparse
 
 from lambdahat import Lasso, alpha_max
 from lambdahat.criteria import CrossValidation
+from lambdahat.datafits import Logistic, Quadratic
 from lambdahat.design import Design, as_storage
 from lambdahat.penalties import l1
 from lambdahat.problem import Model, Solution
-from lambdahat.solvers import solve
+from lambdahat.solvers import solve, solve_many
 from reference import Dense
 from zoo import PENALTIES, STORAGES, sample
 
@@ -175,3 +177,28 @@ def test_tall_with_nothing_to_find_in_the_excerpt(alpha_share):
     fitted = Lasso(alpha_share * largest, tol=1e-10).fit(X, y)
     assert fitted.dual_gap_ <= 1e-10
     assert np.any(fitted.coef_) == (alpha_share < 1.0)
+
+
+@pytest.mark.parametrize("datafit", [Quadratic(), Logistic()], ids=["quadratic", "logistic"])
+@pytest.mark.parametrize("seed", range(5))
+def test_without_a_proof_the_objective_is_as_good(datafit, seed):
+    rng = np.random.default_rng(seed)
+    X = sparse.random(400, 1500, density=0.02, random_state=seed, format="csc", dtype=float)
+    z = X @ (rng.normal(size=1500) * (rng.random(1500) < 0.1)) + 0.1 * rng.normal(size=400)
+    y = np.where(z > 0.0, 1.0, -1.0) if datafit.labels else z
+    model = Model(lambda p, _: l1(p, 1.0), datafit=datafit)
+    problem = model.problems(as_storage(X), y, [np.ones(400)])[0]
+    problem = problem.with_hyperparams(np.array([0.02 * float(np.abs(problem.correlation()).max())]))
+    tight = solve(problem, tol=1e-9)
+    tol = 1e-2
+    proven = solve(problem, tol=tol)
+    (unproven,) = solve_many([problem], tol=tol, starts=[None], proof=False)
+    fall = objective(problem, unproven) - objective(problem, tight)
+    assert fall <= tol * problem.null_value
+    assert 4 <= unproven.n_iter <= proven.n_iter
+    assert unproven.converged == (unproven.gap <= tol)
+
+
+def objective(problem, solution):
+    z = problem.prediction(solution.support, solution.w[solution.support], problem.offset(solution))
+    return problem.datafit.value(problem.y, z, problem.design.weights) + problem.penalty.value(solution.w)

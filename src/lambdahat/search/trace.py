@@ -27,7 +27,7 @@ class Evaluation:
     support_size : float
         Mean number of non-zero coefficients over the folds.
     inner_tol : float
-        Relative duality gap asked of the inner problems.
+        Relative duality gap asked of the inner problems; first looks at a range do without its proof.
     seconds : float
         Since the search began.
     """
@@ -55,7 +55,7 @@ class Trace:
     support_sizes : array of shape (n_evals,)
         Mean over the folds.
     inner_tols : array of shape (n_evals,)
-        Relative duality gap asked of the inner problems.
+        Relative duality gap asked of the inner problems; first looks at a range do without its proof.
     seconds : array of shape (n_evals,)
         Since the search began.
     """

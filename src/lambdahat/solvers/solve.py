@@ -44,13 +44,19 @@ def solve_many(
     max_iter: int = 1000,
     starts: Sequence[Solution | None],
     at_least: int = 0,
+    proof: bool = True,
     run: Callable[..., Iterable[Any]] = map,
 ) -> list[Solution]:
     """Solve several problems over the same X in step, so that one pass over X serves them all.
 
+    Without ``proof`` it is enough, after a few rounds, that the objective has all but stopped falling: a solution that
+    close may take as many rounds again until a dual point shows it.
+
     ``run`` maps a function over the problems, perhaps in threads; the solutions do not depend on it.
     """
-    steps = [_steps(problem, tol, max_iter, start, at_least) for problem, start in zip(problems, starts, strict=True)]
+    steps = [
+        _steps(problem, tol, max_iter, start, at_least, proof) for problem, start in zip(problems, starts, strict=True)
+    ]
     solutions: list[Solution | None] = [None] * len(problems)
     waiting: list[tuple[int, Vector | None]] = [(k, None) for k in range(len(problems))]
 
@@ -75,7 +81,7 @@ def solve_many(
     return [solution for solution in solutions if solution is not None]
 
 
-def _steps(problem: Problem, tol: float, max_iter: int, start: Solution | None, at_least: int) -> Steps:
+def _steps(problem: Problem, tol: float, max_iter: int, start: Solution | None, at_least: int, proof: bool) -> Steps:
     p = problem.n_features
     w = np.zeros(p) if start is None else start.w.copy()
     unit = problem.null_value
@@ -88,5 +94,5 @@ def _steps(problem: Problem, tol: float, max_iter: int, start: Solution | None, 
         w, gap, n_iter = solve_normal(problem, w, tol * unit, max_iter, at_least)
         return conclude(problem, w, gap / unit, n_iter, tol, max_iter)
     if w.any():
-        return (yield from solve_columns(problem, w, tol, max_iter, start, at_least))
+        return (yield from solve_columns(problem, w, tol, max_iter, start, at_least, proof))
     return (yield from solve_from_nothing(problem, tol, max_iter, at_least))
