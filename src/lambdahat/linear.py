@@ -1,6 +1,13 @@
-"""The two ways to solve a symmetric positive system: a Cholesky factor, or preconditioned conjugate gradients."""
+"""What everything else is built on: rows of coefficients, and two ways to solve a symmetric positive system.
+
+Coefficients are an array ``w`` of shape (p,), or (p, T) where there are T targets: a coefficient is then a row. What is
+said of one number per column holds for one row per column, and is written once with the two functions below.
+"""
+
+from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy.linalg
@@ -13,43 +20,97 @@ Matrix = NDArray[np.float64]
 _EPS = float(np.finfo(np.float64).eps)
 
 
-def solve_dense(A: Matrix, b: Vector) -> Vector:
+def rows_used(w: Matrix) -> NDArray[np.int32]:
+    """The rows (entries) of ``w`` that are not zero."""
+    return np.flatnonzero(w if w.ndim == 1 else w.any(axis=1)).astype(np.int32)
+
+
+def by_row(factors: Vector, w: Matrix) -> Matrix:
+    """Each row (entry) of ``w`` times a factor of its own."""
+    return factors * w if w.ndim == 1 else factors[:, None] * w
+
+
+@dataclass(frozen=True, eq=False)
+class Curvature:
+    """The Hessian of a penalty on some rows of coefficients: ``diag(diagonal) − Σ_b U_b U_bᵀ``.
+
+    Attributes
+    ----------
+    diagonal : array of shape (m,)
+        The same for all entries of a row.
+    U : array shaped as the coefficients, optional
+        A norm is flat along its coefficients, which the blocks of ``U`` are multiples of.
+    labels : array of shape (m,), optional
+        The block of each row.
+    """
+
+    diagonal: Vector
+    U: Matrix | None = None
+    labels: NDArray[np.intp] | None = None
+
+    def plus(self, diagonal: Vector) -> Curvature:
+        return replace(self, diagonal=self.diagonal + diagonal)
+
+    def __matmul__(self, v: Matrix) -> Matrix:
+        out = by_row(self.diagonal, v)
+        if self.U is not None and self.labels is not None:
+            products = self.U * v
+            along = np.bincount(self.labels, products if v.ndim == 1 else products.sum(axis=1))
+            out -= by_row(along[self.labels], self.U)
+        return out
+
+    def diagonal_after(self, variances: Vector) -> Matrix:
+        """The diagonal of ``diag(variances)`` and this together, an entry for each coefficient."""
+        total = variances + self.diagonal
+        if self.U is None:
+            return total
+        return total - self.U**2 if self.U.ndim == 1 else total[:, None] - self.U**2
+
+    def add_to(self, G: Matrix) -> None:
+        """Add this to a matrix over coefficients of one target, in place."""
+        G[np.diag_indices_from(G)] += self.diagonal
+        if self.U is not None and self.labels is not None:
+            U = self.U.reshape(self.diagonal.size)
+            G -= np.where(self.labels[:, None] == self.labels, np.outer(U, U), 0.0)
+
+
+def solve_dense(A: Matrix, b: Matrix) -> Matrix:
     """Solve ``A x = b`` for symmetric positive semi-definite ``A``; the minimum-norm solution when it is singular.
 
     ``A`` is overwritten.
     """
     if b.size == 0:
-        return np.zeros(0)
+        return np.zeros_like(b)
     diagonal = A.diagonal().copy()
     largest = float(diagonal.max())
     if largest <= 0.0:
         return np.zeros_like(b)
     factor, info = lapack.dpotrf(A.T, lower=0, clean=0, overwrite_a=1)
     pivots = factor.diagonal()
-    if info == 0 and float(np.min(pivots * pivots / diagonal)) > 64.0 * b.size * _EPS:
+    if info == 0 and float(np.min(pivots * pivots / diagonal)) > 64.0 * len(b) * _EPS:
         x, _ = lapack.dpotrs(factor, b, lower=0)
         return np.asarray(x)
     original = np.tril(A.T, -1)  # the triangle that LAPACK left alone
     original += original.T
     np.fill_diagonal(original, diagonal)
     values, vectors = scipy.linalg.eigh(original)
-    kept = values > b.size * _EPS * values[-1]
+    kept = values > len(b) * _EPS * values[-1]
     basis = vectors[:, kept]
-    return np.asarray(basis @ ((basis.T @ b) / values[kept]))
+    return basis @ by_row(1.0 / values[kept], basis.T @ b)
 
 
 def conjugate_gradient(
-    product: Callable[[Vector], Vector],
-    diagonal: Vector,
-    b: Vector,
+    product: Callable[[Matrix], Matrix],
+    diagonal: Matrix,
+    b: Matrix,
     *,
     atol: float,
     max_iter: int,
-    guess: Vector | None = None,
-) -> tuple[Vector, int]:
-    """Solve ``A x = b`` by conjugate gradients, preconditioned by the diagonal of ``A``.
+    guess: Matrix | None = None,
+) -> tuple[Matrix, int]:
+    """Solve ``A x = b`` by conjugate gradients, preconditioned by the diagonal of ``A``; ``x`` and ``b`` of any shape.
 
-    Differs from :func:`scipy.sparse.linalg.cg` in its stopping rule, ``‖b − A x‖_∞ ≤ atol``: the largest entry is what
+    The diagonal is shaped as ``b`` is, or has one entry a row. Differs from :func:`scipy.sparse.linalg.cg` in its stopping rule, ``‖b − A x‖_∞ ≤ atol``: the largest entry is what
     the optimality conditions and the duality gap see. Stops early where ``A`` is numerically singular along the search
     direction, so that consistent singular systems get their minimum-norm solution (in the metric of the diagonal).
 
@@ -57,21 +118,38 @@ def conjugate_gradient(
     """
     x = np.zeros_like(b) if guess is None else guess.copy()
     residual = b.copy() if guess is None else b - product(x)
+    diagonal = diagonal.reshape(diagonal.shape + (1,) * (b.ndim - diagonal.ndim))
     inverse = np.divide(1.0, diagonal, out=np.zeros_like(diagonal), where=diagonal > 0.0)
     direction = inverse * residual
-    decrease = float(residual @ direction)
+    decrease = float(np.vdot(residual, direction))
     for iteration in range(max_iter):
         if float(np.max(np.abs(residual), initial=0.0)) <= atol or decrease == 0.0:  # what is left has no curvature
             return x, iteration
         image = product(direction)
-        curvature = float(direction @ image)
-        if curvature <= _EPS * float(direction @ (diagonal * direction)):
+        curvature = float(np.vdot(direction, image))
+        if curvature <= _EPS * float(np.vdot(direction, diagonal * direction)):
             return x, iteration
         step = decrease / curvature
         x += step * direction
         residual -= step * image
         preconditioned = inverse * residual
-        previous, decrease = decrease, float(residual @ preconditioned)
+        previous, decrease = decrease, float(np.vdot(residual, preconditioned))
         direction *= decrease / previous
         direction += preconditioned
     return x, max_iter
+
+
+def solve_gram(G: Matrix, curvature: Curvature, b: Matrix, *, atol: float = 0.0, guess: Matrix | None = None) -> Matrix:
+    """Solve ``(G + curvature) v = b``, with the same ``G``, which is overwritten, for all targets.
+
+    With one target, or where these are not coupled, by :func:`solve_dense`; else by conjugate gradients.
+    """
+    if curvature.U is None or b.size == len(G):
+        curvature.add_to(G)
+        return solve_dense(G, b)
+
+    def product(v: Matrix) -> Matrix:
+        return G @ v + curvature @ v
+
+    diagonal = curvature.diagonal_after(G.diagonal())
+    return conjugate_gradient(product, diagonal, b, atol=atol, max_iter=2 * b.size + 100, guess=guess)[0]

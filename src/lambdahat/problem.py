@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from lambdahat.datafits import Datafit, Quadratic
 from lambdahat.design import Design, Moments, NormalEquations, Storage
-from lambdahat.linear import Vector
-from lambdahat.penalties import Separable
+from lambdahat.linear import Matrix, Vector, by_row, rows_used
+from lambdahat.penalties import Penalty
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,11 +27,11 @@ class Problem:
     ----------
     design : Design
         The rows with their weights.
-    y : array of shape (n,)
+    y : array of shape (n,), or (n, T) for T targets
         The target; with least squares and an intercept, minus its weighted mean.
-    y_mean : float
+    y_mean : float, or array of shape (T,)
         That mean, or zero.
-    penalty : Separable
+    penalty : Penalty
         In the units of X (already rescaled when columns are standardised).
     datafit : Datafit
         The loss.
@@ -44,9 +44,9 @@ class Problem:
     """
 
     design: Design
-    y: Vector
-    y_mean: float
-    penalty: Separable
+    y: Matrix
+    y_mean: Any
+    penalty: Penalty
     datafit: Datafit = field(default_factory=Quadratic)
     normal: NormalEquations | None = None
     has_offset: bool = False
@@ -67,22 +67,26 @@ class Problem:
         return self.datafit.value(self.y, self.null_prediction, self.design.weights)
 
     @cached_property
-    def null_prediction(self) -> Vector:
+    def null_prediction(self) -> Matrix:
         """The best prediction where ``w = 0``."""
-        return np.full(self.y.size, self.datafit.constant(self.y, self.design.weights) if self.has_offset else 0.0)
+        return np.full(self.y.shape, self.datafit.constant(self.y, self.design.weights) if self.has_offset else 0.0)
 
-    def prediction(self, support: NDArray[np.int32], w_S: Vector, offset: float = 0.0) -> Vector:
+    def zeros(self) -> Matrix:
+        """Coefficients that are all zero: a row for each column where there are several targets."""
+        return np.zeros((self.n_features, *self.y.shape[1:]))
+
+    def prediction(self, support: NDArray[np.int32], w_S: Matrix, offset: float = 0.0) -> Matrix:
         """``z = X̃_S w_S + b``."""
         return self.design.product(support, w_S) + offset
 
-    def residual(self, z: Vector) -> Vector:
+    def residual(self, z: Matrix) -> Matrix:
         """``q = −s∘f'(y, z)``, the weighted residual."""
-        return -self.design.weights * self.datafit.gradient(self.y, z)
+        return by_row(-self.design.weights, self.datafit.gradient(self.y, z))
 
-    def intercept(self, w: Vector, offset: float = 0.0) -> float:
-        """The intercept for columns that are not centred."""
-        used = np.flatnonzero(w)
-        return self.y_mean + offset - float(self.design.means[used] @ w[used])
+    def intercept(self, w: Matrix, offset: float = 0.0) -> Any:
+        """The intercept for columns that are not centred, one a target."""
+        used = rows_used(w)
+        return self.y_mean + offset - self.design.means[used] @ w[used]
 
     def offset(self, solution: Solution) -> float:
         """``b`` of a solution."""
@@ -121,38 +125,39 @@ class Problem:
             response = response - float(weights @ z)
         return Problem(design, response, 0.0, self.penalty.scaled(1.0 / total), scale=1.0 / total)
 
-    def local_on(self, support: NDArray[np.int32], w_S: Vector, offset: float) -> Problem:
+    def local_on(self, support: NDArray[np.int32], w_S: Matrix, offset: float) -> Problem:
         """The local model at coefficients, for the columns of their support; no pass over X with least squares."""
         return self if self.datafit.quadratic else self.local(self.prediction(support, w_S, offset), support)
 
     def solve_support(
-        self, support: NDArray[np.int32], b: Vector, *, atol: float, guess: Vector | None = None, damping: float = 0.0
-    ) -> Vector:
-        """Solve ``(∇²F_SS + ∇²g_SS) v = b`` on a support; minimum norm when singular.
+        self, support: NDArray[np.int32], w_S: Matrix, b: Matrix, *, atol: float, guess: Matrix | None = None,
+        damping: float = 0.0,
+    ) -> Matrix:  # fmt: skip
+        """Solve ``(∇²F_SS + ∇²g_SS) v = b`` on the support of some coefficients; minimum norm when singular.
 
         ``damping`` adds that share of the diagonal of ``∇²F_SS``.
         """
-        ridge = self.penalty.curvature(support)
+        curvature = self.penalty.restricted(support).curvature(w_S)
         if damping > 0.0:
-            curvature = self.design.variances(support) if self.normal is None else self.normal.G.diagonal()[support]
-            ridge = ridge + damping * curvature
+            variances = self.design.variances(support) if self.normal is None else self.normal.G.diagonal()[support]
+            curvature = curvature.plus(damping * variances)
         if self.normal is not None:
-            return self.normal.solve_support(support, ridge, b)
-        return self.design.solve_support(support, ridge, b, atol=atol, guess=guess)
+            return self.normal.solve_support(support, curvature, b)
+        return self.design.solve_support(support, curvature, b, atol=atol, guess=guess)
 
-    def correlation_after(self, support: NDArray[np.int32], w_S: Vector, offset: float = 0.0) -> Vector:
+    def correlation_after(self, support: NDArray[np.int32], w_S: Matrix, offset: float = 0.0) -> Matrix:
         """``X̃ᵀq`` at coefficients, minus the gradient of the loss."""
         if self.normal is not None:
             return self.normal.c - self.normal.G[:, support] @ w_S
         return self.design.gradient(self.residual(self.prediction(support, w_S, offset)))
 
-    def correlation_on(self, support: NDArray[np.int32], w_S: Vector, offset: float = 0.0) -> Vector:
+    def correlation_on(self, support: NDArray[np.int32], w_S: Matrix, offset: float = 0.0) -> Matrix:
         """The same on the support alone, without a look at the other columns."""
         if self.normal is not None:
             return self.correlation_after(support, w_S)[support]
         return self.design.gradient_columns(support, self.residual(self.prediction(support, w_S, offset)))
 
-    def correlation(self) -> Vector:
+    def correlation(self) -> Matrix:
         """``X̃ᵀq`` at ``w = 0``, minus the gradient of the loss."""
         if self.normal is not None:
             return self.normal.c
@@ -165,9 +170,9 @@ class Solution:
 
     Attributes
     ----------
-    w : array of shape (p,)
+    w : array of shape (p,), or (p, T) for T targets
         In the units of X.
-    intercept : float
+    intercept : float, or array of shape (T,)
     gap : float
         Duality gap over the objective at ``w = 0``.
     n_iter : int
@@ -181,19 +186,19 @@ class Solution:
         ``X̃ᵀSr`` at ``w``, where the solver knows it: a warm start from here needs no pass over X for it.
     """
 
-    w: Vector
-    intercept: float
+    w: Matrix
+    intercept: Any
     gap: float
     n_iter: int
     converged: bool
     message: str
     workspace: Any = None
-    gradient: Vector | None = None
+    gradient: Matrix | None = None
 
     @cached_property
     def support(self) -> NDArray[np.int32]:
         """Column numbers of the non-zero coefficients."""
-        return np.flatnonzero(self.w).astype(np.int32)
+        return rows_used(self.w)
 
 
 @dataclass(frozen=True)
@@ -204,7 +209,7 @@ class Model:
     sample_weight)`` weigh training rows, and these only, beside their sample weights.
     """
 
-    penalty: Callable[[int, float], Separable]
+    penalty: Callable[[int, float], Penalty]
     fit_intercept: bool = True
     standardize: bool = False
     datafit: Datafit = field(default_factory=Quadratic)
@@ -219,11 +224,11 @@ class Model:
 
     def problem(self, design: Design, y: Vector, normal: NormalEquations | None = None) -> Problem:
         implied = self.fit_intercept and self.datafit.quadratic
-        y_mean = float(design.weights @ y) if implied else 0.0
+        y_mean = design.weights @ y if implied else 0.0
         penalty = self.penalty(design.shape[1], design.total_weight)
         if self.standardize:
             penalty = penalty.rescaled(design.scales)
-        target = y - y_mean if y_mean != 0.0 else y
+        target = y - y_mean if np.any(y_mean) else y
         return Problem(design, target, y_mean, penalty, self.datafit, normal, self.fit_intercept and not implied)
 
     def problem_from_moments(self, storage: Storage, y: Vector, sample_weight: Vector, moments: Moments) -> Problem:

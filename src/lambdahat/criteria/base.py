@@ -90,8 +90,7 @@ class Criterion(Protocol):
 
 def check_trainable(folds: list[Fold]) -> None:
     """Refuse folds that cannot tell one hyperparameter from another."""
-    penalty = folds[0].problem.penalty
-    if not np.any(np.isfinite(penalty.l1) & ((penalty.l1_factors > 0.0) | (penalty.l2_factors > 0.0))):
+    if not folds[0].problem.penalty.is_tunable:
         raise ValueError("every feature is unpenalised or excluded: there is nothing to tune, change the factors")
     for k, fold in enumerate(folds):
         problem = fold.problem

@@ -4,12 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lambdahat.linear import Vector
+from lambdahat.linear import Matrix, Vector, by_row
 
 
 @dataclass(frozen=True)
 class Quadratic:
-    """``f(y, z) = ½ (y − z)²``."""
+    """``f(y, z) = ½ (y − z)²``; with several targets, ``½ ‖y − z‖²``."""
 
     quadratic = True
     labels = False
@@ -17,11 +17,11 @@ class Quadratic:
     metric_factor = 2.0
     largest_curvature = 1.0
 
-    def value(self, y: Vector, z: Vector, weights: Vector) -> float:
+    def value(self, y: Matrix, z: Matrix, weights: Vector) -> float:
         residual = y - z
-        return 0.5 * float((weights * residual) @ residual)
+        return 0.5 * float(np.vdot(by_row(weights, residual), residual))
 
-    def gradient(self, y: Vector, z: Vector) -> Vector:
+    def gradient(self, y: Matrix, z: Matrix) -> Matrix:
         return z - y
 
     def curvature(self, y: Vector, z: Vector) -> Vector:

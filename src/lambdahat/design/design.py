@@ -9,10 +9,10 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from lambdahat.design.forms import DenseForm, GramForm, QuadraticForm, SparseForm, Working
+from lambdahat.design.forms import DenseForm, GramForm, QuadraticForm, SparseForm, Terms, Working
 from lambdahat.design.normal import NormalEquations
 from lambdahat.design.storage import Columns, DenseStorage, SparseStorage, Storage
-from lambdahat.linear import Matrix, Vector, conjugate_gradient, solve_dense
+from lambdahat.linear import Curvature, Matrix, Vector, by_row, conjugate_gradient, solve_dense, solve_gram
 
 # Up to so many unknowns a dense system is built and factorised; beyond, conjugate gradients on the columns.
 FACTORISED = 2500
@@ -112,33 +112,34 @@ class Design:
     def inverse_weights(self) -> Vector:
         return np.divide(1.0, self.weights, out=np.zeros_like(self.weights), where=self.weights > 0.0)
 
-    def squared_norm(self, q: Vector) -> float:
+    def squared_norm(self, q: Matrix) -> float:
         """``‖r‖²_s`` of a residual given as ``q = s∘r``."""
-        return float((q * self.inverse_weights) @ q)
+        return float(np.vdot(by_row(self.inverse_weights, q), q))
 
-    def gradient(self, q: Vector) -> Vector:
+    def gradient(self, q: Matrix) -> Matrix:
         """``X̃ᵀq`` for all columns: one pass over X."""
         return self._centred(self.storage.rmatvec(q), q)
 
-    def _centred(self, product: Vector, q: Vector) -> Vector:
+    def _centred(self, product: Matrix, q: Matrix) -> Matrix:
         """``X̃ᵀq`` from ``Xᵀq``; zero where it is no more than rounding errors, as for constant columns."""
-        h: Vector = product - self.means * q.sum()
-        h[np.abs(h) <= _ROUNDING * float(np.abs(q).sum()) * np.abs(self.means)] = 0.0
+        h: Matrix = product - np.multiply.outer(self.means, q.sum(axis=0))
+        h[np.abs(h) <= np.multiply.outer(np.abs(self.means), _ROUNDING * np.abs(q).sum(axis=0))] = 0.0
         return h
 
     @staticmethod
-    def gradients(designs: Sequence[Design], qs: Sequence[Vector]) -> list[Vector]:
+    def gradients(designs: Sequence[Design], qs: Sequence[Matrix]) -> list[Matrix]:
         """``X̃ᵀq`` for several designs, by one pass over X where they share it."""
-        if len(designs) < 2 or any(design.storage is not designs[0].storage for design in designs):
+        alone = len(designs) < 2 or any(design.storage is not designs[0].storage for design in designs)
+        if alone or qs[0].ndim == 2:
             return [design.gradient(q) for design, q in zip(designs, qs, strict=True)]
         products = designs[0].storage.rmatvec_many(np.stack(qs))
         return [design._centred(product, q) for design, product, q in zip(designs, products, qs, strict=True)]
 
-    def gradient_columns(self, columns: Columns, q: Vector) -> Vector:
+    def gradient_columns(self, columns: Columns, q: Matrix) -> Matrix:
         """``X̃ᵀq`` for some columns."""
-        return self.storage.rmatvec_columns(columns, q) - self.means[columns] * float(q.sum())
+        return self.storage.rmatvec_columns(columns, q) - np.multiply.outer(self.means[columns], q.sum(axis=0))
 
-    def product(self, columns: Columns, v: Vector) -> Vector:
+    def product(self, columns: Columns, v: Matrix) -> Matrix:
         """``X̃[:, columns] v``, for all rows, those of weight zero too."""
         return self.storage.matvec_columns(columns, v) - self.means[columns] @ v
 
@@ -151,9 +152,9 @@ class Design:
         """``Σ s_i x̃_ij²`` of all columns."""
         return self.variances(np.arange(self.shape[1], dtype=np.int32))
 
-    def weighted_residual(self, y: Vector, columns: Columns, v: Vector) -> Vector:
+    def weighted_residual(self, y: Matrix, columns: Columns, v: Matrix) -> Matrix:
         """``q = s∘(y − X̃[:, columns] v)``."""
-        return self.weights * (y - self.product(columns, v))
+        return by_row(self.weights, y - self.product(columns, v))
 
     def gather(self, columns: Columns, block: slice = slice(None)) -> Matrix:
         """``(√s X̃[:, columns])ᵀ`` over the rows of positive weight, or a block of these, in C order."""
@@ -196,19 +197,19 @@ class Design:
         return NormalEquations(A @ A.T, A @ target, float(target @ target), chosen.size)
 
     def form(
-        self, columns: Columns, y: Vector, q: Vector, h: Vector, w: Vector, l1: Vector, l2: Vector, positive: bool,
+        self, columns: Columns, y: Matrix, q: Matrix, h: Matrix, w: Matrix, penalty: Terms,
         previous: QuadraticForm | None = None,
     ) -> QuadraticForm:  # fmt: skip
         """The objective restricted to a working set, in the shape that suits the storage.
 
-        ``h``, ``w``, ``l1``, ``l2`` are those of the working set, ``q`` the weighted residual at ``w`` and ``h = X̃ᵀq``;
+        ``h``, ``w`` and ``penalty`` are those of the working set, ``q`` the weighted residual at ``w`` and ``h = X̃ᵀq``;
         ``previous`` is a form over the first of these columns, whose Gram matrix is extended rather than made anew.
         """
         if isinstance(self.storage, SparseStorage):
             variances = self.all_variances[columns] if self.columns is None else self.variances(columns)
-            return SparseForm(self.storage, self, columns, q, variances, w, l1, l2, positive)
+            return SparseForm(self.storage, self, columns, q, variances, w, penalty)
         if columns.size > FACTORISED:
-            return DenseForm(Working(self, columns, y), self.gather(columns), w, l1, l2, positive)
+            return DenseForm(Working(self, columns, y), self.gather(columns), w, penalty)
         known: Matrix | None = None
         A: Matrix | None = None
         if isinstance(previous, GramForm) and previous.working is not None:
@@ -216,31 +217,29 @@ class Design:
         if self.rows.size <= _BLOCK:
             added = self.gather(columns if A is None else columns[len(A) :])
             A = added if A is None else np.concatenate([A, added])
-        G, yy = self.gram(columns, known, A), float((self.weights * y) @ y)
-        return GramForm(G, h + G @ w, yy, h, w, l1, l2, positive, Working(self, columns, y, A))
+        G, yy = self.gram(columns, known, A), float(np.vdot(by_row(self.weights, y), y))
+        return GramForm(G, h + G @ w, yy, h, w, penalty, Working(self, columns, y, A))
 
     def solve_support(
-        self, support: Columns, ridge: Vector, b: Vector, *, atol: float, guess: Vector | None = None
-    ) -> Vector:
-        """Solve ``(X̃_SᵀSX̃_S + diag(ridge)) v = b``: the system of Newton's step and of the hypergradient.
+        self, support: Columns, curvature: Curvature, b: Matrix, *, atol: float, guess: Matrix | None = None
+    ) -> Matrix:
+        """Solve ``(X̃_SᵀSX̃_S + curvature) v = b``: the system of Newton's step and of the hypergradient.
 
         Cholesky when the support is small, the dual system of the rows (Woodbury) when it is larger than the number of
         rows, preconditioned conjugate gradients with entries of the residual below ``atol`` otherwise. Singular
         systems get their minimum-norm solution.
         """
-        dense = isinstance(self.storage, DenseStorage)
+        dense, by_rows = isinstance(self.storage, DenseStorage), self.rows.size <= FACTORISED
         if dense and support.size <= min(FACTORISED, 4 * self.rows.size):
-            G = self.gram(support)
-            G[np.diag_indices_from(G)] += ridge
-            return solve_dense(G, b)
-        if dense and self.rows.size <= FACTORISED and bool(np.all(ridge > 0.0)):
-            return self._solve_by_rows(support, ridge, b)
+            return solve_gram(self.gram(support), curvature, b, atol=atol, guess=guess)
+        if dense and by_rows and curvature.U is None and bool(np.all(curvature.diagonal > 0.0)):
+            return self._solve_by_rows(support, curvature.diagonal, b)
 
-        def product(v: Vector) -> Vector:
-            return self.gradient_columns(support, self.weights * self.product(support, v)) + ridge * v
+        def product(v: Matrix) -> Matrix:
+            return self.gradient_columns(support, by_row(self.weights, self.product(support, v))) + curvature @ v
 
-        diagonal = self.variances(support) + ridge
-        return conjugate_gradient(product, diagonal, b, atol=atol, max_iter=2 * support.size + 100, guess=guess)[0]
+        diagonal = curvature.diagonal_after(self.variances(support))
+        return conjugate_gradient(product, diagonal, b, atol=atol, max_iter=2 * b.size + 100, guess=guess)[0]
 
     def _solve_by_rows(self, support: Columns, ridge: Vector, b: Vector) -> Vector:
         """``R⁻¹b − R⁻¹A(I + AᵀR⁻¹A)⁻¹AᵀR⁻¹b`` with ``A = (√s X̃_S)ᵀ`` gathered block by block."""

@@ -1,20 +1,24 @@
 """The objective restricted to a working set, as a solver wants it: sweeps, gradients, Newton systems, moves.
 
 Three shapes of the same object: by the Gram matrix of the columns (small working sets of a dense X), by gathered dense
-columns (large ones), by the sparse columns where they lie. ``w`` is the working set's coefficients and is updated in
-place; ``h = X̃ᵀ s∘r`` is minus the gradient of the data term. ``subset`` numbers columns *within* the working set.
+columns (large ones), by the sparse columns where they lie. ``w`` is the working set's coefficients, of shape (m,) or
+(m, T) for T targets, and is updated in place; ``h = X̃ᵀ s∘r`` is minus the gradient of the data term. ``subset`` numbers
+columns *within* the working set. Where the penalty is of blocks, each is a run of columns.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lambdahat.kernels import csc, dense, quadratic
-from lambdahat.linear import Matrix, Vector, conjugate_gradient, solve_dense
+from lambdahat.kernels import block, csc, dense, quadratic
+from lambdahat.linear import Curvature, Matrix, Vector, by_row, conjugate_gradient, rows_used, solve_gram
 
 if TYPE_CHECKING:
     from lambdahat.design.design import Design
@@ -22,36 +26,41 @@ if TYPE_CHECKING:
 
 Subset = NDArray[np.intp]
 
+Blocks = tuple[NDArray[np.intp], Vector]
+"""Where blocks start, with the end of the last one; and the largest eigenvalue of the Gram matrix of each."""
+
 # Newton directions by conjugate gradients are truncated: the next one starts from a better point.
 MAX_PRODUCTS = 100
+
+
+Terms = Any
+"""A penalty restricted to the working set (``penalties.base``), whose strengths go to the kernels as they are."""
 
 
 class QuadraticForm(Protocol):
     """What a solver may ask of the objective on a working set."""
 
-    w: Vector
-    l1: Vector
-    l2: Vector
-    positive: bool
+    w: Matrix
+    penalty: Terms
     curvature: Vector
     self_contained: bool  # can be solved to the end without looking at X again
 
-    def weighted_residual(self) -> Vector:
+    def weighted_residual(self) -> Matrix:
         """``q = s∘r`` on all rows."""
 
     def sweep(self, n_sweeps: int, gap_target: float) -> float:
         """Coordinate descent; returns the duality gap of the restricted problem, or ``inf`` where it is not known."""
 
-    def gradient(self, subset: Subset) -> Vector:
+    def gradient(self, subset: Subset) -> Matrix:
         """``h`` on a subset."""
 
-    def solve(self, subset: Subset, b: Vector, ridge: Vector, atol: float) -> Vector:
-        """Solve ``(H + diag(ridge)) d = b`` on a subset, roughly."""
+    def solve(self, subset: Subset, b: Matrix, curvature: Curvature, atol: float) -> Matrix:
+        """Solve ``(H + curvature) d = b`` on a subset, roughly."""
 
-    def image(self, subset: Subset, d: Vector) -> tuple[Any, float]:
+    def image(self, subset: Subset, d: Matrix) -> tuple[Any, float]:
         """What ``move`` needs of a direction, and its curvature ``dᵀHd``."""
 
-    def move(self, subset: Subset, w_subset: Vector, t: float, image: Any) -> None:
+    def move(self, subset: Subset, w_subset: Matrix, t: float, image: Any) -> None:
         """Set the subset's coefficients, reached by ``t`` times the direction of ``image``."""
 
 
@@ -61,11 +70,11 @@ class Working:
 
     design: Design
     columns: Columns
-    y: Vector
+    y: Matrix
     A: Matrix | None = None
 
-    def weighted_residual(self, w: Vector) -> Vector:
-        used = np.flatnonzero(w)
+    def weighted_residual(self, w: Matrix) -> Matrix:
+        used = rows_used(w)
         return self.design.weighted_residual(self.y, self.columns[used], w[used])
 
 
@@ -75,38 +84,47 @@ class GramForm:
     self_contained = True
 
     def __init__(
-        self, G: Matrix, c: Vector, yy: float, h: Vector, w: Vector, l1: Vector, l2: Vector, positive: bool,
-        working: Working | None = None,
-    ) -> None:  # fmt: skip
+        self, G: Matrix, c: Matrix, yy: float, h: Matrix, w: Matrix, penalty: Terms, working: Working | None = None
+    ) -> None:
         self.G, self.c, self.yy, self.working = G, c, yy, working
-        self.w, self.l1, self.l2, self.positive = w, l1, l2, positive
+        self.w, self.h, self.penalty = w, h, penalty
         self.curvature = G.diagonal()
-        self.h = h
-        self.free = np.flatnonzero((l1 == 0.0) & (l2 == 0.0) & (self.curvature > 0.0))
-        self.free_inverse = np.linalg.pinv(G[self.free[:, None], self.free], hermitian=True)
 
-    def weighted_residual(self) -> Vector:
+    @cached_property
+    def _free(self) -> tuple[Subset, Matrix]:
+        """Unpenalised columns, and the inverse of their block of ``G``."""
+        free = np.flatnonzero(self.penalty.free & (self.curvature > 0.0))
+        return free, np.linalg.pinv(self.G[free[:, None], free], hermitian=True)
+
+    @cached_property
+    def _blocks(self) -> Blocks:
+        starts = block_starts(self.penalty.labels)
+        return starts, _largest_eigenvalues(lambda run: self.G[run, run], starts, self.curvature)
+
+    def weighted_residual(self) -> Matrix:
         assert self.working is not None
         return self.working.weighted_residual(self.w)
 
     def sweep(self, n_sweeps: int, gap_target: float) -> float:
-        gap, _ = quadratic.descend(
-            self.G, self.c, self.yy, self.l1, self.l2, self.positive, self.free, self.free_inverse, self.w, self.h,
-            n_sweeps, gap_target,
-        )  # fmt: skip
-        return float(gap)
+        penalty, problem = self.penalty, (self.G, self.c, self.yy)
+        if penalty.labels is None:
+            terms = (penalty.l1, penalty.l2, penalty.positive, *self._free)
+            return float(quadratic.descend(*problem, *terms, self.w, self.h, n_sweeps, gap_target)[0])
+        terms = (*self._blocks, penalty.norms, penalty.l2, penalty.l1)
+        c, w, h = (_two_dimensional(array) for array in (self.c, self.w, self.h))
+        return float(block.descend(self.G, c, self.yy, *terms, w, h, n_sweeps, gap_target)[0])
 
-    def gradient(self, subset: Subset) -> Vector:
+    def gradient(self, subset: Subset) -> Matrix:
         return self.h[subset]
 
-    def solve(self, subset: Subset, b: Vector, ridge: Vector, atol: float) -> Vector:
-        return solve_dense(quadratic.submatrix(self.G, subset, ridge), b)
+    def solve(self, subset: Subset, b: Matrix, curvature: Curvature, atol: float) -> Matrix:
+        return solve_gram(quadratic.submatrix(self.G, subset), curvature, b, atol=atol)
 
-    def image(self, subset: Subset, d: Vector) -> tuple[Vector, float]:
-        image = d @ self.G[subset]
-        return image, float(image[subset] @ d)
+    def image(self, subset: Subset, d: Matrix) -> tuple[Matrix, float]:
+        image = self.G[subset].T @ d
+        return image, float(np.vdot(image[subset], d))
 
-    def move(self, subset: Subset, w_subset: Vector, t: float, image: Vector) -> None:
+    def move(self, subset: Subset, w_subset: Matrix, t: float, image: Matrix) -> None:
         self.w[subset] = w_subset
         self.h -= t * image
 
@@ -116,41 +134,53 @@ class DenseForm:
 
     self_contained = False
 
-    def __init__(self, working: Working, A: Matrix, w: Vector, l1: Vector, l2: Vector, positive: bool) -> None:
+    def __init__(self, working: Working, A: Matrix, w: Matrix, penalty: Terms) -> None:
         self.working, self.A = working, A
-        self.w, self.l1, self.l2, self.positive = w, l1, l2, positive
+        self.w, self.penalty = w, penalty
         self.curvature = np.einsum("ij,ij->i", A, A)
         A[self.curvature <= 1e-28 * working.design.means[working.columns] ** 2] = 0.0  # constant
         design = working.design
-        self.residual = design.root_weights * working.y[design.rows] - w @ A
+        self.residual = by_row(design.root_weights, working.y[design.rows]) - self.A.T @ w
 
-    def weighted_residual(self) -> Vector:
+    @cached_property
+    def _blocks(self) -> Blocks:
+        starts = block_starts(self.penalty.labels)
+        return starts, _largest_eigenvalues(lambda run: self.A[run] @ self.A[run].T, starts, self.curvature)
+
+    def weighted_residual(self) -> Matrix:
         return self.working.weighted_residual(self.w)
 
     def sweep(self, n_sweeps: int, gap_target: float) -> float:
-        dense.sweep(self.A, self.curvature, self.l1, self.l2, self.positive, self.w, self.residual, n_sweeps)
+        penalty = self.penalty
+        if penalty.labels is None:
+            terms = (penalty.l1, penalty.l2, penalty.positive)
+            dense.sweep(self.A, self.curvature, *terms, self.w, self.residual, n_sweeps)
+        else:
+            terms = (*self._blocks, penalty.norms, penalty.l2, penalty.l1)
+            w, residual = _two_dimensional(self.w), _two_dimensional(self.residual)
+            block.sweep_dense(self.A, *terms, w, residual, n_sweeps)
         return np.inf
 
-    def gradient(self, subset: Subset) -> Vector:
+    def gradient(self, subset: Subset) -> Matrix:
         return np.asarray((self.A @ self.residual)[subset])
 
-    def solve(self, subset: Subset, b: Vector, ridge: Vector, atol: float) -> Vector:
-        full = np.zeros(self.A.shape[0])
+    def solve(self, subset: Subset, b: Matrix, curvature: Curvature, atol: float) -> Matrix:
+        full = np.zeros_like(self.w)
 
-        def product(v: Vector) -> Vector:
+        def product(v: Matrix) -> Matrix:
             full[subset] = v
-            return np.asarray((self.A @ (full @ self.A))[subset] + ridge * v)
+            return np.asarray((self.A @ (self.A.T @ full))[subset] + curvature @ v)
 
-        diagonal = self.curvature[subset] + ridge
+        diagonal = curvature.diagonal_after(self.curvature[subset])
         return conjugate_gradient(product, diagonal, b, atol=atol, max_iter=MAX_PRODUCTS)[0]
 
-    def image(self, subset: Subset, d: Vector) -> tuple[Vector, float]:
-        full = np.zeros(self.A.shape[0])
+    def image(self, subset: Subset, d: Matrix) -> tuple[Matrix, float]:
+        full = np.zeros_like(self.w)
         full[subset] = d
-        image = full @ self.A
-        return image, float(image @ image)
+        image = self.A.T @ full
+        return image, float(np.vdot(image, image))
 
-    def move(self, subset: Subset, w_subset: Vector, t: float, image: Vector) -> None:
+    def move(self, subset: Subset, w_subset: Matrix, t: float, image: Matrix) -> None:
         self.w[subset] = w_subset
         self.residual -= t * image
 
@@ -161,54 +191,88 @@ class SparseForm:
     self_contained = False
 
     def __init__(
-        self, storage: SparseStorage, design: Design, columns: Columns, q: Vector, curvature: Vector, w: Vector,
-        l1: Vector, l2: Vector, positive: bool,
+        self, storage: SparseStorage, design: Design, columns: Columns, q: Matrix, curvature: Vector, w: Matrix,
+        penalty: Terms,
     ) -> None:  # fmt: skip
         self.storage, self.design, self.columns, self.q = storage, design, columns, q
-        self.w, self.l1, self.l2, self.positive = w, l1, l2, positive
+        self.w, self.penalty = w, penalty
         self.means = design.means[columns]
         self.curvature = curvature
 
-    def weighted_residual(self) -> Vector:
+    @cached_property
+    def _bounds(self) -> Vector:
+        """The largest eigenvalue of each block, one a column."""
+        starts = block_starts(self.penalty.labels)
+        out = np.empty(starts.size - 1)
+        problem = (*self.storage.arrays, self.columns, self.design.weights, self.means)
+        block.largest_eigenvalues_csc(*problem, starts, self.curvature, out)
+        return np.repeat(out, np.diff(starts))
+
+    def weighted_residual(self) -> Matrix:
         return self.q
 
     def sweep(self, n_sweeps: int, gap_target: float) -> float:
-        self._sweep(np.arange(self.w.size), 1)
-        self._sweep(np.flatnonzero(self.w), n_sweeps - 1)  # mostly, what is zero after one sweep stays so
+        self._sweep(np.arange(len(self.w)), 1)
+        used = self.penalty.whole_blocks(rows_used(self.w))  # mostly, what is zero after one sweep stays so
+        self._sweep(used, n_sweeps - 1)
         return np.inf
 
     def _sweep(self, subset: Subset, n_sweeps: int) -> None:
-        w = self.w[subset]
-        csc.sweep(
-            *self.storage.arrays, self.columns[subset], self.design.weights, self.means[subset],
-            self.curvature[subset], self.l1[subset], self.l2[subset], self.positive, w, self.q, n_sweeps,
-        )  # fmt: skip
+        w, penalty, means = self.w[subset], self.penalty.restricted(subset), self.means[subset]
+        problem = (*self.storage.arrays, self.columns[subset], self.design.weights, means)
+        if penalty.labels is None:
+            terms = (self.curvature[subset], penalty.l1, penalty.l2, penalty.positive)
+            csc.sweep(*problem, *terms, w, self.q, n_sweeps)
+        else:
+            starts = block_starts(penalty.labels)
+            terms = (starts, self._bounds[subset][starts[:-1]], penalty.norms, penalty.l2, penalty.l1)
+            block.sweep_csc(*problem, *terms, _two_dimensional(w), _two_dimensional(self.q), n_sweeps)
         self.w[subset] = w
 
-    def gradient(self, subset: Subset) -> Vector:
-        return self.storage.rmatvec_columns(self.columns[subset], self.q) - self.means[subset] * float(self.q.sum())
+    def gradient(self, subset: Subset) -> Matrix:
+        product = self.storage.rmatvec_columns(self.columns[subset], self.q)
+        return product - np.multiply.outer(self.means[subset], self.q.sum(axis=0))
 
-    def _product(self, columns: Columns, means: Vector, d: Vector) -> Vector:
+    def _product(self, columns: Columns, means: Vector, d: Matrix) -> Matrix:
         """``s∘X̃d``."""
         image = self.storage.matvec_columns(columns, d)
         image -= means @ d
-        image *= self.design.weights
-        return image
+        return by_row(self.design.weights, image)
 
-    def solve(self, subset: Subset, b: Vector, ridge: Vector, atol: float) -> Vector:
+    def solve(self, subset: Subset, b: Matrix, curvature: Curvature, atol: float) -> Matrix:
         columns, means = self.columns[subset], self.means[subset]
 
-        def product(v: Vector) -> Vector:  # s∘X̃v sums to zero, so its gradient needs no centring
-            return self.storage.rmatvec_columns(columns, self._product(columns, means, v)) + ridge * v
+        def product(v: Matrix) -> Matrix:  # s∘X̃v sums to zero, so its gradient needs no centring
+            return self.storage.rmatvec_columns(columns, self._product(columns, means, v)) + curvature @ v
 
-        diagonal = self.curvature[subset] + ridge
+        diagonal = curvature.diagonal_after(self.curvature[subset])
         return conjugate_gradient(product, diagonal, b, atol=atol, max_iter=MAX_PRODUCTS)[0]
 
-    def image(self, subset: Subset, d: Vector) -> tuple[Vector, float]:
+    def image(self, subset: Subset, d: Matrix) -> tuple[Matrix, float]:
         columns, means = self.columns[subset], self.means[subset]
         image = self._product(columns, means, d)
         return image, self.design.squared_norm(image)
 
-    def move(self, subset: Subset, w_subset: Vector, t: float, image: Vector) -> None:
+    def move(self, subset: Subset, w_subset: Matrix, t: float, image: Matrix) -> None:
         self.w[subset] = w_subset
         self.q -= t * image
+
+
+def block_starts(labels: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Where the runs of one label start, and where the last one ends."""
+    changes = np.flatnonzero(np.diff(labels)) + 1
+    return np.concatenate([[0], changes, [labels.size]]).astype(np.intp)
+
+
+def _largest_eigenvalues(gram: Callable[[slice], Matrix], starts: NDArray[np.intp], variances: Vector) -> Vector:
+    """A little more than the largest eigenvalue of the Gram matrix of each block."""
+    out = np.empty(starts.size - 1)
+    for b, (first, end) in enumerate(pairwise(starts)):
+        run = slice(first, end)
+        out[b] = variances[first] if end - first == 1 else (1.0 + 1e-7) * np.linalg.eigvalsh(gram(run))[-1]
+    return out
+
+
+def _two_dimensional(array: Matrix) -> Matrix:
+    """A view with one column where the array is a vector."""
+    return array.reshape(len(array), -1)

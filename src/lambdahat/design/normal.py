@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from lambdahat.design.storage import DenseStorage
 from lambdahat.kernels import quadratic
-from lambdahat.linear import Matrix, Vector, solve_dense
+from lambdahat.linear import Curvature, Matrix, Vector, solve_gram
 
 _BLOCK = 4096  # rows in a block: it should still be in cache when it is multiplied
 _MAX_GROUPS = 64
@@ -29,9 +29,9 @@ class NormalEquations:
     yy: float
     n_rows: int = 0
 
-    def solve_support(self, support: NDArray[np.int32], ridge: Vector, b: Vector) -> Vector:
-        """Solve ``(G_SS + diag(ridge)) v = b``; minimum norm when singular."""
-        return solve_dense(quadratic.submatrix(self.G, support, ridge), b)
+    def solve_support(self, support: NDArray[np.int32], curvature: Curvature, b: Vector) -> Vector:
+        """Solve ``(G_SS + curvature) v = b``; minimum norm when singular."""
+        return solve_gram(quadratic.submatrix(self.G, support), curvature, b)
 
 
 @dataclass(frozen=True, eq=False)

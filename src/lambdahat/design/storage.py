@@ -1,8 +1,10 @@
 """X as it lies in memory, dense or CSC, and the passes over it. Nothing here centres or scales.
 
-Both classes answer to the same calls; ``columns`` is always an int32 array of column numbers.
+Both classes answer to the same calls; ``columns`` is always an int32 array of column numbers. Vectors over the rows
+have shape (n,), or (n, T) for T targets, and then so have vectors over the columns.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -11,10 +13,12 @@ import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
 
-from lambdahat.kernels import csc, dense
+from lambdahat.kernels import block, csc, dense
 from lambdahat.linear import Matrix, Vector
 
 Columns = NDArray[np.int32]
+
+_BLOCK = 2048  # rows gathered at a time
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +48,7 @@ class DenseStorage:
     def by_row(self) -> bool:
         return bool(self.X.flags.c_contiguous)
 
-    def rmatvec(self, q: Vector) -> Vector:
+    def rmatvec(self, q: Matrix) -> Matrix:
         """``Xᵀq``."""
         if self.X.dtype == np.float64:
             return np.asarray(self.X.T @ q)
@@ -56,7 +60,15 @@ class DenseStorage:
             return np.asarray(Q @ self.X)
         return np.stack([self.rmatvec(q) for q in Q])
 
-    def rmatvec_columns(self, columns: Columns, q: Vector) -> Vector:
+    def _blocks(self, columns: Columns) -> Iterator[tuple[slice, Matrix]]:
+        """Some columns, in double precision, block by block of rows: for products with matrices, which BLAS does."""
+        for start in range(0, self.shape[0], _BLOCK):
+            block = slice(start, start + _BLOCK)
+            yield block, self.X[block, columns].astype(np.float64, copy=False)
+
+    def rmatvec_columns(self, columns: Columns, q: Matrix) -> Matrix:
+        if q.ndim == 2:
+            return np.asarray(sum(X.T @ q[block] for block, X in self._blocks(columns)))
         out = np.empty(columns.size)
         if self.by_row:
             dense.rmatvec_by_row(self.X, columns, q, out)
@@ -64,7 +76,9 @@ class DenseStorage:
             dense.rmatvec_by_column(self.X.T, columns, q, out)
         return out
 
-    def matvec_columns(self, columns: Columns, v: Vector) -> Vector:
+    def matvec_columns(self, columns: Columns, v: Matrix) -> Matrix:
+        if v.ndim == 2:
+            return np.concatenate([X @ v for _, X in self._blocks(columns)])
         out = np.zeros(self.shape[0])
         if self.by_row:
             dense.matvec_by_row(self.X, columns, v, out)
@@ -122,8 +136,10 @@ class SparseStorage:
             out[stored] = np.maximum(np.maximum.reduceat(self.data, starts), -np.minimum.reduceat(self.data, starts))
         return out
 
-    def rmatvec(self, q: Vector) -> Vector:
+    def rmatvec(self, q: Matrix) -> Matrix:
         """``Xᵀq``."""
+        if q.ndim == 2:
+            return self.rmatvec_columns(np.arange(self.shape[1], dtype=np.int32), q)
         out = np.empty(self.shape[1])
         csc.rmatvec(*self.arrays, q, out)
         return out
@@ -132,12 +148,20 @@ class SparseStorage:
         """``Q X`` for ``Q`` of shape (k, n): ``Xᵀq`` of k vectors."""
         return np.stack([self.rmatvec(q) for q in Q])
 
-    def rmatvec_columns(self, columns: Columns, q: Vector) -> Vector:
+    def rmatvec_columns(self, columns: Columns, q: Matrix) -> Matrix:
+        if q.ndim == 2:
+            out = np.empty((columns.size, q.shape[1]))
+            block.rmatvec_csc(*self.arrays, columns, np.ascontiguousarray(q), out)
+            return out
         out = np.empty(columns.size)
         csc.rmatvec_columns(*self.arrays, columns, q, out)
         return out
 
-    def matvec_columns(self, columns: Columns, v: Vector) -> Vector:
+    def matvec_columns(self, columns: Columns, v: Matrix) -> Matrix:
+        if v.ndim == 2:
+            out = np.zeros((self.shape[0], v.shape[1]))
+            block.matvec_csc(*self.arrays, columns, np.ascontiguousarray(v), out)
+            return out
         out = np.zeros(self.shape[0])
         csc.matvec_columns(*self.arrays, columns, v, out)
         return out

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lambdahat.design.storage import Columns, SparseStorage
 from lambdahat.kernels import csc, dense, differentiation, differentiation_csc
-from lambdahat.linear import Matrix, Vector, solve_dense
+from lambdahat.linear import Curvature, Matrix, Vector, solve_dense
 
 if TYPE_CHECKING:
     from lambdahat.design.design import Design
@@ -65,26 +66,43 @@ class Sweeps:
 
 
 class LinearSweeps:
-    """Coordinate descent on ``(X̃_SᵀSX̃_S + diag(ridge)) V[k] = rhs[k]``, for several right-hand sides.
+    """Coordinate descent on ``(X̃_SᵀSX̃_S + curvature) V[k] = rhs[k]``, for several right-hand sides.
 
-    Columns should vary. Every few sweeps the iterates are extrapolated (Bertrand and Massias, *Anderson acceleration of
+    Columns should vary. Where the curvature couples coefficients (``−UUᵀ`` in each block), the coupled part is that of the
+    iterate before: the splitting is of a positive system and converges. Every few sweeps the iterates are extrapolated (Bertrand and Massias, *Anderson acceleration of
     coordinate descent*, AISTATS 2021), where that lowers the quadratic whose minimiser is sought.
     """
 
-    def __init__(self, design: Design, columns: Columns, ridge: Vector, rhs: Matrix) -> None:
-        self.V = np.zeros_like(rhs)
-        storage, self._rhs, self._ridge = design.storage, rhs, ridge
+    def __init__(self, design: Design, columns: Columns, curvature: Curvature, rhs: NDArray[np.float64]) -> None:
+        self._curvature, self._given = curvature, rhs
+        self._targets = rhs.shape[2:]  # each is a system of its own, but for the coupling
+        self._rhs = self._by_system(rhs)
+        self.V = np.zeros_like(self._rhs)
+        storage, self._ridge = design.storage, curvature.diagonal
         self.variances = design.variances(columns)
         self._kernel: Any = csc.linear_sweep
         if isinstance(storage, SparseStorage):
             self._matrix: tuple[Any, ...] = (*storage.arrays, columns, design.weights, design.means[columns])
-            self._residual, self._metric = np.zeros((len(rhs), design.shape[0])), design.inverse_weights
+            self._residual, self._metric = np.zeros((len(self.V), design.shape[0])), design.inverse_weights
         else:
             self._kernel, self._matrix = dense.linear_sweep, (design.gather(columns),)
-            self._residual, self._metric = np.zeros((len(rhs), design.rows.size)), np.ones(design.rows.size)
+            self._residual, self._metric = np.zeros((len(self.V), design.rows.size)), np.ones(design.rows.size)
+
+    def _by_system(self, rhs: NDArray[np.float64]) -> Matrix:
+        """One row for each right-hand side and target."""
+        return np.ascontiguousarray(np.moveaxis(rhs, 1, -1)).reshape(-1, rhs.shape[1])
+
+    @property
+    def solutions(self) -> NDArray[np.float64]:
+        """Shaped as the right-hand sides."""
+        return np.moveaxis(self.V.reshape(len(self._given), *self._targets, -1), -1, 1)
 
     def run(self, n_sweeps: int) -> None:
         """Sweeps over all columns; ``V`` changes in place."""
+        if self._curvature.U is not None:
+            diagonal = Curvature(self._ridge)
+            coupled = np.stack([diagonal @ V - self._curvature @ V for V in self.solutions])
+            self._rhs = self._by_system(self._given + coupled)
         done, iterates, residuals = 0, [self.V.copy()], []
         while done < n_sweeps:
             now = min(_BETWEEN, n_sweeps - done)

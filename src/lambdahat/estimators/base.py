@@ -61,7 +61,7 @@ def _remark(problem: Problem, solution: Solution) -> str:
     """What else there is to say of a solution, if anything."""
     if not solution.w.any():
         return _why_zero(problem)
-    if problem.datafit.labels and np.any(problem.penalty.l1 + problem.penalty.l2 == 0.0):
+    if problem.datafit.labels and np.any(problem.penalty.free):
         z = problem.prediction(solution.support, solution.w[solution.support], problem.offset(solution))
         if np.all((problem.y * z)[problem.design.rows] > 0.0):
             return "the classes are separated: without a penalty coefficients grow for ever, penalise every feature"

@@ -14,7 +14,7 @@ from lambdahat.estimators.base import LinearModel
 from lambdahat.linear import Vector
 from lambdahat.outer import Chart, Line, Region
 from lambdahat.search import Space
-from lambdahat.solvers import alpha_max, is_smooth
+from lambdahat.solvers import alpha_max
 
 Bounds = dict[str, tuple[float, float]]
 
@@ -59,7 +59,7 @@ def make_region(
         if bounded[moved].any():
             t_low, t_high = float(lower[moved].max()), float(upper[moved].min())
         penalty = folds[0].problem.with_hyperparams(space.theta(space.values(origin))).penalty
-        lines[tuple(origin)] = Line(origin, direction, t_low, t_high, is_smooth(penalty))
+        lines[tuple(origin)] = Line(origin, direction, t_low, t_high, penalty.is_smooth)
     for line in lines.values():
         moved = (line.direction != 0.0) & ~bounded
         lower[moved] = min(line.t_low for line in lines.values())
@@ -102,8 +102,8 @@ def _range(space: Space, folds: list[Fold], origin: Vector) -> tuple[float, floa
     # Without an ℓ1 term: from a penalty as large as the trace of the Hessian, an upper bound of its eigenvalues.
     trace = 0.0
     for problem in problems:
-        l2 = problem.penalty.l2
-        used = np.flatnonzero((l2 > 0.0) & np.isfinite(problem.penalty.l1)).astype(np.int32)
+        l2 = problem.penalty.curvature(problem.zeros()).diagonal
+        used = np.flatnonzero((l2 > 0.0) & ~problem.penalty.excluded).astype(np.int32)
         normal = problem.normal
         curvature = problem.design.variances(used) if normal is None else normal.G.diagonal()[used]
         trace = max(trace, float(np.sum(curvature / l2[used])))

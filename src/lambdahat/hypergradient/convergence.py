@@ -98,7 +98,7 @@ def record_convergence(
     errors = np.array(jacobian_errors)
     identified_at = unlike + 1 if unlike + 1 < errors.size else -1
     # The Jacobian's iteration depends on w, not on signs alone, but for least squares with an ℓ1 norm only.
-    coupled = not problem.datafit.quadratic or bool(problem.penalty.curvature(solution.support).any())
+    coupled = not problem.datafit.quadratic or _is_curved(problem, solution)
     settled = errors[identified_at:] if identified_at >= 0 else errors[:0]
     measured = _rate(settled, _NOISE * float(np.linalg.norm(jacobian)), coupled)
     return JacobianConvergence(
@@ -112,11 +112,11 @@ def closed_form(problem: Problem, solution: Solution) -> Matrix:
     S = problem.penalty.generalized_support(solution.w)
     w_S = solution.w[S]
     local = problem.local_on(S, w_S, problem.offset(solution))
-    J = np.zeros((problem.penalty.hyperparams.size, solution.w.size))
+    J = np.zeros((problem.penalty.hyperparams.size, *solution.w.shape))
     crossed = local.penalty.hyperparam_jacobian(S, w_S)
     for row, b in zip(J, crossed, strict=True):
         if b.any():
-            row[S] = -local.solve_support(S, b, atol=1e-14 * float(np.abs(b).max()))
+            row[S] = -local.solve_support(S, w_S, b, atol=1e-14 * float(np.abs(b).max()))
     return J
 
 
@@ -151,6 +151,11 @@ def spectral_radius(iteration: Iteration, solution: Solution) -> float:
         v = derivative(v / np.linalg.norm(v))
         growth += np.log(np.linalg.norm(v)) if k >= _PRODUCTS else 0.0
     return float(np.exp(growth / _PRODUCTS))
+
+
+def _is_curved(problem: Problem, solution: Solution) -> bool:
+    support = problem.penalty.generalized_support(solution.w)
+    return bool(problem.penalty.restricted(support).curvature(solution.w[support]).diagonal.any())
 
 
 def _signs(problem: Problem, w: Vector) -> Vector:

@@ -39,23 +39,23 @@ def implicit(
         gradients (a Cholesky factor is exact), then to a residual of about ``√tol`` times its right-hand side: a gap is
         quadratic in the error of ``w``, and what a search loses is quadratic in the error of the gradient. Below 1e-9,
         where somebody wants the digits, the residual is in proportion to ``tol``.
-    guess : array of shape (p,), optional
+    guess : array shaped as the coefficients, optional
         A solution ``v`` at a nearby θ.
 
     Returns
     -------
     value : float
     gradient : array of shape (d,)
-    v : array of shape (p,)
+    v : array shaped as the coefficients
         The solution of the linear system, to be handed back as ``guess``. Where the columns of the support are linearly
         dependent it is the minimum-norm one, and so the gradient is that of the minimum-norm Jacobian.
     """
     value, support, w_S, slopes, local = on_support(problem, solution, judge)
-    v = np.zeros(solution.w.size)
+    v = np.zeros_like(solution.w)
     if support.size:
         atol = min(_LOOSEST, 0.3 * tol**0.5, 1e4 * tol) * float(np.abs(slopes).max())
         start = None if guess is None else guess[support]
-        v[support] = local.solve_support(support, slopes, atol=atol, guess=start, damping=_DAMPING * tol)
+        v[support] = local.solve_support(support, w_S, slopes, atol=atol, guess=start, damping=_DAMPING * tol)
         return value, -local.penalty.hyperparam_vjp(support, w_S, v[support]), v
     return value, np.zeros(problem.penalty.hyperparams.size), v
 

@@ -49,18 +49,20 @@ def implicit_forward(
     kept = local.design.variances(support) > 0.0  # constant columns do not move
     moving = support[kept]
     cross = local.penalty.hyperparam_jacobian(moving, w_S[kept])
-    seen = np.flatnonzero(cross.any(axis=1))  # by the support; others change nothing
+    seen = np.flatnonzero(cross.reshape(len(cross), -1).any(axis=1))  # by the support; others change nothing
     gradient = np.zeros(problem.penalty.hyperparams.size)
     n_iter, arrived = 0, seen.size == 0
     if not arrived:
-        sweeps = LinearSweeps(local.design, moving, local.penalty.curvature(moving), -cross[seen])
+        curvature = local.penalty.restricted(moving).curvature(w_S[kept])
+        sweeps = LinearSweeps(local.design, moving, curvature, -cross[seen])
         settled, units = Watch(tol, every=1), log_units(problem)[seen] * np.sqrt(sweeps.variances)
         while n_iter < max_iter and not arrived:
             n_sweeps = min(Watch.EVERY, max_iter - n_iter)
             sweeps.run(n_sweeps)
             n_iter += n_sweeps
-            arrived = settled.arrived(sweeps.V * units)
-        gradient[seen] = sweeps.V @ slopes[kept]
+            V = sweeps.solutions
+            arrived = settled.arrived(V * units.reshape(units.shape + (1,) * (V.ndim - 2)))
+        gradient[seen] = (V * slopes[kept]).reshape(len(V), -1).sum(axis=1)
     ended = time.perf_counter()
     converged = arrived and solution.converged
     message = sentence(arrived, n_iter, tol) if solution.converged else solution.message

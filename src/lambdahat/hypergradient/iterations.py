@@ -15,6 +15,7 @@ from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 
 from lambdahat.design import Columns, Design, Sweeps
 from lambdahat.linear import Matrix, Vector
+from lambdahat.penalties import Separable
 from lambdahat.problem import Problem, Solution
 
 _STRONG = 1e100
@@ -79,6 +80,10 @@ class ProximalGradient:
     """
 
     def __init__(self, problem: Problem) -> None:
+        if problem.y.ndim == 2:
+            raise ValueError(
+                "forward and backward differentiation are for one target: use method='implicit' or 'implicit_forward'"
+            )
         self.problem = problem
         self.columns = np.arange(problem.n_features, dtype=np.int32)
         self.means = problem.design.means
@@ -154,8 +159,13 @@ class CoordinateDescent:
     def __init__(self, problem: Problem, columns: Columns | None = None) -> None:
         self.problem = problem
         penalty, bound = problem.penalty, problem.datafit.largest_curvature
+        if not isinstance(penalty, Separable):
+            raise ValueError(
+                "solver='coordinate_descent' moves one coefficient at a time, which a penalty of blocks does not allow: use "
+                "solver='proximal_gradient' or 'accelerated', or method='implicit' or 'implicit_forward'"
+            )
         if columns is None:
-            used = np.isfinite(penalty.l1) & (problem.design.all_variances > 0.0)
+            used = ~penalty.excluded & (problem.design.all_variances > 0.0)
             columns = np.flatnonzero(used).astype(np.int32)
         self.columns = columns
         self._sweeps = Sweeps.of(problem.design, columns, problem.y, has_offset=problem.has_offset)

@@ -128,15 +128,14 @@ def descend(G, c, yy, l1, l2, positive, free, free_inverse, w, h, max_sweeps, ga
 
 
 @njit(cache=True, nogil=True)
-def submatrix(G, subset, ridge):
-    """``G[subset, subset] + diag(ridge)``."""
+def submatrix(G, subset):
+    """``G[subset, subset]``."""
     m = subset.shape[0]
     H = np.empty((m, m))
     for a in range(m):
         row = G[subset[a]]
         for b in range(m):
             H[a, b] = row[subset[b]]
-        H[a, a] += ridge[a]
     return H
 
 

@@ -1,6 +1,22 @@
 """Penalties and how they depend on their hyperparameters."""
 
 from lambdahat.penalties.base import Penalty
+from lambdahat.penalties.blockwise import Blockwise
+from lambdahat.penalties.groups import group_lasso, rows, sparse_group_lasso, tied_rows, weighted_groups
 from lambdahat.penalties.separable import Separable, elastic_net, l1, ridge, tied_elastic_net, weighted_l1
 
-__all__ = ["Penalty", "Separable", "elastic_net", "l1", "ridge", "tied_elastic_net", "weighted_l1"]
+__all__ = [
+    "Blockwise",
+    "Penalty",
+    "Separable",
+    "elastic_net",
+    "group_lasso",
+    "l1",
+    "ridge",
+    "rows",
+    "sparse_group_lasso",
+    "tied_elastic_net",
+    "tied_rows",
+    "weighted_groups",
+    "weighted_l1",
+]

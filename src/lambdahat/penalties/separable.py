@@ -8,7 +8,9 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from lambdahat.linear import Matrix, Vector
+from lambdahat.kernels import quadratic
+from lambdahat.linear import Curvature, Matrix, Vector
+from lambdahat.penalties.base import strength
 
 Index = NDArray[np.intp]
 
@@ -29,6 +31,8 @@ class Separable:
     l2_index: Index
     positive: bool = False
 
+    labels = None
+
     @property
     def hyperparams(self) -> Vector:
         return self.theta
@@ -42,8 +46,13 @@ class Separable:
     def scaled(self, factor: float) -> Separable:
         return replace(self, l1_factors=self.l1_factors * factor, l2_factors=self.l2_factors * factor)
 
+    def strengthened(self, factor: float) -> Separable:
+        return replace(self, l1_factors=self.l1_factors * factor)
+
+    def without_kinked(self) -> Separable:
+        return replace(self, l1_factors=np.where(self.l1 > 0.0, np.inf, self.l1_factors))
+
     def restricted(self, columns: NDArray[np.int32]) -> Separable:
-        """The penalty of some features."""
         return Separable(
             self.theta, self.l1_factors[columns], self.l1_index[columns], self.l2_factors[columns],
             self.l2_index[columns], self.positive,
@@ -52,12 +61,35 @@ class Separable:
     @cached_property
     def l1(self) -> Vector:
         """Strength of ``|w_j|``, shape (p,)."""
-        return _strength(self.l1_factors, self.theta[self.l1_index])
+        return strength(self.l1_factors, self.theta[self.l1_index])
 
     @cached_property
     def l2(self) -> Vector:
         """Strength of ``½ w_j²``, shape (p,)."""
-        return _strength(self.l2_factors, self.theta[self.l2_index])
+        return strength(self.l2_factors, self.theta[self.l2_index])
+
+    @property
+    def is_smooth(self) -> bool:
+        return not self.positive and bool(np.all((self.l1 == 0.0) | np.isinf(self.l1)))
+
+    @property
+    def is_tunable(self) -> bool:
+        return bool(np.any(np.isfinite(self.l1) & ((self.l1_factors > 0.0) | (self.l2_factors > 0.0))))
+
+    @property
+    def excluded(self) -> NDArray[np.bool_]:
+        return np.isinf(self.l1)
+
+    @property
+    def free(self) -> NDArray[np.bool_]:
+        return (self.l1 == 0.0) & (self.l2 == 0.0)
+
+    @property
+    def least_strength(self) -> float:
+        return float(np.min(self.l1[self.l1 > 0.0], initial=np.inf))
+
+    def whole_blocks(self, columns: NDArray[np.int32]) -> NDArray[np.int32]:
+        return columns
 
     def value(self, w: Vector) -> float:
         if self.positive and np.any(w < 0.0):
@@ -107,8 +139,38 @@ class Separable:
             smooth |= self.l1 == 0.0
         return np.flatnonzero(smooth).astype(np.int32)
 
-    def curvature(self, support: NDArray[np.int32]) -> Vector:
-        return self.l2[support]
+    def gradient(self, w: Vector) -> Vector:
+        return self.l1 * np.sign(w) + self.l2 * w
+
+    def curvature(self, w: Vector) -> Curvature:
+        return Curvature(self.l2)
+
+    def crossing(self, w: Vector, target: Vector) -> Vector | None:
+        crossed = target <= 0.0 if self.positive else (self.l1 > 0.0) & (target * w <= 0.0)
+        return np.where(crossed, 0.0, target) if np.any(crossed) else None
+
+    def search(self, w: Vector, d: Vector, slope: float, curvature: float) -> tuple[float, Vector]:
+        """Exactly: the objective is piecewise quadratic along the segment."""
+        slope, curvature = slope + float((self.l2 * w) @ d), curvature + float(self.l2 @ (d * d))
+        t, zero = quadratic.segment(w, d, self.l1, slope, curvature)
+        if self.positive:
+            t, zero = _stay_positive(w, d, t, zero)
+        target = w + t * d
+        if zero >= 0:
+            target[zero] = 0.0
+        return t, target
+
+    def dual_norm(self, h: Vector) -> float:
+        kinked = (self.l1 > 0.0) & np.isfinite(self.l1)
+        size = h if self.positive else np.abs(h)
+        return float(np.max(size[kinked] / self.l1[kinked], initial=0.0))
+
+    def feasible(self, h: Vector, w: Vector) -> tuple[float, float, float, float]:
+        terms: tuple[float, float, float, float] = quadratic.feasible(h, w, self.l1, self.l2, self.positive)
+        return terms
+
+    def excess(self, h: Vector, a: float) -> float:
+        return float(quadratic.excess(h, self.l1, self.l2, self.positive, a))
 
     def hyperparam_jacobian(self, support: NDArray[np.int32], w_S: Vector) -> Matrix:
         out, each = np.zeros((self.theta.size, support.size)), np.arange(support.size)
@@ -123,9 +185,14 @@ class Separable:
         return np.asarray(by_l1 + by_l2, dtype=np.float64)
 
 
-def _strength(factors: Vector, theta: Vector) -> Vector:
-    """``factors·theta``, where an infinite factor stays infinite at θ = 0."""
-    return np.where(np.isinf(factors), np.inf, np.where(np.isinf(factors), 0.0, factors) * theta)
+def _stay_positive(w: Vector, d: Vector, t: float, zero: int) -> tuple[float, int]:
+    falling = np.flatnonzero(d < 0.0)
+    if falling.size:
+        limits = -w[falling] / d[falling]
+        first = int(np.argmin(limits))
+        if limits[first] <= t:
+            return float(limits[first]), int(falling[first])
+    return t, zero
 
 
 def _factors(p: int, penalty_factors: Vector | None) -> Vector:

@@ -2,7 +2,6 @@
 
 from lambdahat.solvers.alpha_max import alpha_max
 from lambdahat.solvers.polish import polish
-from lambdahat.solvers.smooth import is_smooth
 from lambdahat.solvers.solve import solve, solve_many
 
-__all__ = ["alpha_max", "is_smooth", "polish", "solve", "solve_many"]
+__all__ = ["alpha_max", "polish", "solve", "solve_many"]

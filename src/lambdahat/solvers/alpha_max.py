@@ -9,21 +9,17 @@ from lambdahat.solvers.solve import solve
 
 
 def alpha_max(problem: Problem) -> float:
-    """The smallest multiplier of the penalty's ℓ1 strengths at which every penalised coefficient is zero.
+    """The smallest multiplier of the strengths of the penalty's kinks at which every coefficient with a kink is zero.
 
     Exact also with unpenalised columns, which are fitted first (by least squares, or ridge where they have an ℓ2 term).
-    Excluded columns do not count. Zero when no column has an ℓ1 term.
+    Excluded columns do not count. Zero when no column has a kink.
     """
     penalty = problem.penalty
-    strengths = penalty.l1
-    penalised = (strengths > 0.0) & np.isfinite(strengths)
-    if not penalised.any():
+    if penalty.is_smooth:
         return 0.0
-    h = problem.correlation()
-    free = np.flatnonzero(strengths == 0.0).astype(np.int32)
-    if free.size:
-        without = replace(penalty, l1_factors=np.where(strengths > 0.0, np.inf, penalty.l1_factors))
-        fitted = solve(replace(problem, penalty=without), tol=1e-15)
-        h = problem.correlation_after(free, fitted.w[free], problem.offset(fitted))
-    size = h if penalty.positive else np.abs(h)
-    return float(np.max(size[penalised] / strengths[penalised], initial=0.0))
+    smooth = penalty.without_kinked()
+    rest = np.flatnonzero(~smooth.excluded).astype(np.int32)
+    if not rest.size:
+        return penalty.dual_norm(problem.correlation())
+    fitted = solve(replace(problem, penalty=smooth), tol=1e-15)
+    return penalty.dual_norm(problem.correlation_after(rest, fitted.w[rest], problem.offset(fitted)))

@@ -17,7 +17,8 @@ _STAGE, _STAGE_TOL = 5.0, 3e-2  # continuation: about such steps of the penalty,
 
 def solve_from_nothing(problem: Problem, tol: float, max_iter: int, at_least: int) -> Steps:
     """Tall dense data begin with the columns that matter in an excerpt of the rows, wide data with fewer columns."""
-    excerpt = problem.design.excerpt(problem.y) if problem.datafit.quadratic else None
+    plain = problem.datafit.quadratic and problem.penalty.labels is None
+    excerpt = problem.design.excerpt(problem.y) if plain else None
     if excerpt is None:
         return (yield from _by_continuation(problem, tol, max_iter, at_least))
     start = _from_excerpt(problem, excerpt, tol)
@@ -30,17 +31,16 @@ def _by_continuation(problem: Problem, tol: float, max_iter: int, at_least: int)
     At once, a weak penalty lets far too many columns in before it finds out; where they are more than the rows, the
     restricted problems become singular, and getting rid of the excess takes most of the time.
     """
-    w, l1 = np.zeros(problem.n_features), problem.penalty.l1
+    w, penalty = problem.zeros(), problem.penalty
     iterate = iterate_at(problem, w)
     h = yield iterate.q
-    size = h if problem.penalty.positive else np.abs(h)
-    ratio = float(np.max(size[l1 > 0.0] / l1[l1 > 0.0], initial=1.0))
-    n_stages = max(1, round(np.log(ratio) / np.log(_STAGE))) if w.size > problem.design.rows.size else 1
+    ratio = max(penalty.dual_norm(h), 1.0)
+    n_stages = max(1, round(np.log(ratio) / np.log(_STAGE))) if len(w) > problem.design.rows.size else 1
     solution, n_iter = Solution(w, problem.intercept(w, iterate.offset), np.inf, 0, False, "", None, h), 0
     for stage in range(n_stages - 1, -1, -1):
-        stronger = replace(problem.penalty, l1_factors=problem.penalty.l1_factors * ratio ** (stage / n_stages))
+        stronger = replace(problem, penalty=penalty.strengthened(ratio ** (stage / n_stages)))
         solution = yield from solve_columns(
-            replace(problem, penalty=stronger) if stage else problem, solution.w.copy(),
+            stronger if stage else problem, solution.w.copy(),
             max(tol, _STAGE_TOL) if stage else tol, max(1, max_iter - n_iter), solution, 0 if stage else at_least,
         )  # fmt: skip
         n_iter += solution.n_iter
@@ -57,8 +57,8 @@ def _from_excerpt(problem: Problem, excerpt: NormalEquations, tol: float) -> Sol
     guess, *_ = solve_normal(replace(problem, normal=excerpt), w.copy(), _EXCERPT_TOL * 0.5 * excerpt.yy, 100, 0)
     variance = (excerpt.yy - (2.0 * excerpt.c - excerpt.G @ guess) @ guess) / excerpt.n_rows
     columns = np.flatnonzero(guess**2 * excerpt.G.diagonal() > _SURE**2 * variance).astype(np.int32)
-    l1, l2, q = penalty.l1[columns], penalty.l2[columns], design.weights * y
-    form = design.form(columns, y, q, design.gradient_columns(columns, q), w[columns], l1, l2, penalty.positive)
+    q, on = design.weights * y, penalty.restricted(columns)
+    form = design.form(columns, y, q, design.gradient_columns(columns, q), w[columns], on)
     Descent(1e-3, LEAST_DAMPING).run(form, 0.3 * tol * problem.null_value, 0.0)
     w[columns] = form.w
     return Solution(w, 0.0, np.inf, 0, False, "", form)

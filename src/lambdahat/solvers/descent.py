@@ -9,6 +9,7 @@ short and signs in place while the support is still wrong.
 import numpy as np
 
 from lambdahat.design import QuadraticForm
+from lambdahat.linear import rows_used
 from lambdahat.solvers.newton import newton_step
 
 LEAST_DAMPING = 1e-10
@@ -39,15 +40,15 @@ class Descent:
 
     def round(self, form: QuadraticForm, gap_target: float, atol: float) -> float:
         """One round; returns the gap of the restricted problem before the Newton step, if the form knows it."""
-        before = form.w != 0.0
+        before = rows_used(form.w)
         n_sweeps = self.n_sweeps
         if form.self_contained:  # small Gram matrices: a Newton step costs more than many sweeps
             n_sweeps = max(n_sweeps, min(100, 1000 // max(1, form.w.size)))
         gap = form.sweep(n_sweeps, gap_target)
         if gap <= gap_target:
             return gap
-        after = form.w != 0.0
-        if np.count_nonzero(before != after) > _SETTLED * max(1, int(np.count_nonzero(after))):
+        after = rows_used(form.w)
+        if np.setxor1d(before, after, assume_unique=True).size > _SETTLED * max(1, after.size):
             return gap
         if newton_step(form, self.damping, atol):
             self.damping = max(0.1 * self.damping, self.least)

@@ -12,8 +12,7 @@ from typing import Protocol
 import numpy as np
 
 from lambdahat.design import Columns, QuadraticForm
-from lambdahat.kernels import quadratic
-from lambdahat.linear import Vector
+from lambdahat.linear import Matrix, Vector, by_row, rows_used
 from lambdahat.problem import Problem
 
 # Rows whose curvature is below this share of the mean count with it in the model: they are saturated.
@@ -28,8 +27,8 @@ _NEWTON_STEPS = 50
 class Iterate(Protocol):
     """Coefficients ``w`` (updated in place), unpenalised columns settled."""
 
-    w: Vector
-    q: Vector  # the weighted residual
+    w: Matrix
+    q: Matrix  # the weighted residual
     is_model: bool  # the loss is its own model, so that Gram matrices are worth keeping from round to round
 
     @property
@@ -43,28 +42,28 @@ class Iterate(Protocol):
     def scale(self) -> float:
         """The model's objective over the problem's."""
 
-    def bounds(self, h: Vector) -> tuple[float, float]:
+    def bounds(self, h: Matrix) -> tuple[float, float]:
         """The objective, and a lower bound of its minimum, from ``h = X̃ᵀq``."""
 
     def model_bound(self, h: Vector) -> float:
         """A lower bound of the minimum from ``X̃ᵀ model_q``."""
 
-    def form(self, columns: Columns, h: Vector, previous: QuadraticForm | None) -> QuadraticForm:
+    def form(self, columns: Columns, h: Matrix, previous: QuadraticForm | None) -> QuadraticForm:
         """The model on a working set."""
 
     def step(self, columns: Columns, form: QuadraticForm) -> None:
         """Go where the solver of the model went."""
 
 
-def iterate_at(problem: Problem, w: Vector, offset: float | None = None) -> Iterate:
+def iterate_at(problem: Problem, w: Matrix, offset: float | None = None) -> Iterate:
     """The iterate at coefficients ``w``, which change in place; the offset is a guess."""
-    w[np.isinf(problem.penalty.l1)] = 0.0
+    w[problem.penalty.excluded] = 0.0
     return LeastSquares(problem, w) if problem.datafit.quadratic else ProxNewton(problem, w, offset)
 
 
 def free_columns(problem: Problem) -> Columns:
     """Unpenalised columns that vary: they are fitted exactly, as the intercept is."""
-    free = np.flatnonzero((problem.penalty.l1 == 0.0) & (problem.penalty.l2 == 0.0)).astype(np.int32)
+    free = np.flatnonzero(problem.penalty.free).astype(np.int32)
     return free[problem.design.variances(free) > 0.0] if free.size else free
 
 
@@ -76,26 +75,33 @@ class LeastSquares:
     is_model = True
     model_q = None
 
-    def __init__(self, problem: Problem, w: Vector) -> None:
+    def __init__(self, problem: Problem, w: Matrix) -> None:
         self.problem, self.w = problem, w
         self.free = free_columns(problem)
-        support = np.flatnonzero(w).astype(np.int32)
+        support = rows_used(w)
         self.q = problem.design.weighted_residual(problem.y, support, w[support])
         self._settle()
 
-    def bounds(self, h: Vector) -> tuple[float, float]:
+    def bounds(self, h: Matrix) -> tuple[float, float]:
+        """The better one of two dual points, multiples of the residual: see ``kernels.quadratic.feasible``."""
         problem, penalty, q = self.problem, self.problem.penalty, self.q
-        yr, rr = float(problem.y @ q), problem.design.squared_norm(q)
-        primal, dual = quadratic.bounds(h, self.w, penalty.l1, penalty.l2, penalty.positive, yr, rr)
-        return primal, dual - _slack(problem, self.free, h, self.w)
+        yr, rr = float(np.vdot(problem.y, q)), problem.design.squared_norm(q)
+        kinks, l2_term, by_rows, by_columns = penalty.feasible(h, self.w)
+        dual = -np.inf
+        if by_rows >= 0.0:
+            norm = rr + l2_term
+            a = min(by_rows, max(yr, 0.0) / norm) if norm > 0.0 else 0.0
+            dual = a * yr - 0.5 * a * a * norm
+        a = min(by_columns, 1.0)
+        dual = max(dual, a * yr - 0.5 * a * a * rr - penalty.excess(h, a))
+        return 0.5 * rr + kinks + 0.5 * l2_term, dual - _slack(problem, self.free, h, self.w)
 
     def model_bound(self, h: Vector) -> float:
         return -np.inf  # the model's residual is the residual
 
-    def form(self, columns: Columns, h: Vector, previous: QuadraticForm | None) -> QuadraticForm:
-        design, penalty, w = self.problem.design, self.problem.penalty, self.w[columns]
-        l1, l2 = penalty.l1[columns], penalty.l2[columns]
-        return design.form(columns, self.problem.y, self.q, h[columns], w, l1, l2, penalty.positive, previous)
+    def form(self, columns: Columns, h: Matrix, previous: QuadraticForm | None) -> QuadraticForm:
+        problem, penalty = self.problem, self.problem.penalty.restricted(columns)
+        return problem.design.form(columns, problem.y, self.q, h[columns], self.w[columns], penalty, previous)
 
     def step(self, columns: Columns, form: QuadraticForm) -> None:
         self.w[columns] = form.w
@@ -111,10 +117,10 @@ class LeastSquares:
         if free.size == 0:
             return
         h = problem.design.gradient_columns(free, self.q)
-        shift = problem.solve_support(free, h, atol=1e-13 * float(np.abs(h).max()))
+        shift = problem.solve_support(free, self.w[free], h, atol=1e-13 * float(np.abs(h).max()))
         shift *= _room(problem, self.w[free], shift)
         self.w[free] += shift
-        self.q = self.q - problem.design.weights * problem.design.product(free, shift)
+        self.q = self.q - by_row(problem.design.weights, problem.design.product(free, shift))
 
 
 class ProxNewton:
@@ -125,7 +131,7 @@ class ProxNewton:
     def __init__(self, problem: Problem, w: Vector, offset: float | None) -> None:
         self.problem, self.w = problem, w
         self.free = free_columns(problem)
-        support = np.flatnonzero(w).astype(np.int32)
+        support = rows_used(w)
         self.z = problem.null_prediction
         if offset is not None:
             self.z = problem.prediction(support, w[support], offset)
@@ -156,32 +162,29 @@ class ProxNewton:
     def bounds(self, h: Vector) -> tuple[float, float]:
         """Dual points are multiples of the residual: see ``kernels.quadratic.feasible``."""
         problem, penalty, s = self.problem, self.problem.penalty, self.problem.design.weights
-        l1_term, l2_term, by_rows, by_columns = quadratic.feasible(h, self.w, penalty.l1, penalty.l2, penalty.positive)
+        kinks, l2_term, by_rows, by_columns = penalty.feasible(h, self.w)
         dual = self._dual(h, self.slopes, by_columns)
         if l2_term > 0.0 and by_rows > 0.0:
             a = min(by_rows, 1.0)
             value = -problem.datafit.conjugate(problem.y, a * self.slopes, s) - 0.5 * a * a * l2_term
             dual = max(dual, value - _slack(problem, self.free, h, self.w))
-        return self.loss + l1_term + 0.5 * l2_term, dual
+        return self.loss + kinks + 0.5 * l2_term, dual
 
     def model_bound(self, h: Vector) -> float:
-        penalty = self.problem.penalty
-        *_, by_columns = quadratic.feasible(h, self.w, penalty.l1, penalty.l2, penalty.positive)
+        *_, by_columns = self.problem.penalty.feasible(h, self.w)
         return self._dual(h, self._model_slopes, by_columns)
 
     def _dual(self, h: Vector, slopes: Vector, by_columns: float) -> float:
         problem, penalty, a = self.problem, self.problem.penalty, min(by_columns, 1.0)
-        paid = quadratic.excess(h, penalty.l1, penalty.l2, penalty.positive, a)
         conjugate = problem.datafit.conjugate(problem.y, a * slopes, problem.design.weights)
-        return float(-conjugate - paid - _slack(problem, self.free, h, self.w))
+        return float(-conjugate - penalty.excess(h, a) - _slack(problem, self.free, h, self.w))
 
     def form(self, columns: Columns, h: Vector, previous: QuadraticForm | None) -> QuadraticForm:
         self._h = h[columns]
         self._local = local = self.problem.local(self.z, columns, slopes=self.slopes, floor=_FLOOR)
         self._scale = scale = local.scale
-        penalty, w = self.problem.penalty, self.w[columns]
-        l1, l2 = scale * penalty.l1[columns], scale * penalty.l2[columns]
-        return local.design.form(columns, local.y, scale * self.q, scale * self._h, w, l1, l2, penalty.positive)
+        penalty = local.penalty.restricted(columns)
+        return local.design.form(columns, local.y, scale * self.q, scale * self._h, self.w[columns], penalty)
 
     def step(self, columns: Columns, form: QuadraticForm) -> None:
         moved = np.flatnonzero(form.w != self.w[columns])
@@ -238,7 +241,9 @@ class ProxNewton:
             if np.all(np.abs(h) <= _rounding(problem, free)):
                 return
             local = problem.local(self.z, free, slopes=self.slopes)
-            shift = local.solve_support(free, local.scale * h, atol=1e-3 * local.scale * float(np.abs(h).max()))
+            shift = local.solve_support(
+                free, self.w[free], local.scale * h, atol=1e-3 * local.scale * float(np.abs(h).max())
+            )
             shift *= _room(problem, self.w[free], shift)
             if not self._move(free, shift, h, local):
                 return

@@ -1,7 +1,5 @@
 """Problems given by their normal equations: the whole problem is one working set, and X is not looked at."""
 
-import numpy as np
-
 from lambdahat.design.forms import GramForm
 from lambdahat.linear import Vector
 from lambdahat.problem import Problem
@@ -15,9 +13,8 @@ def solve_normal(
     """Returns the coefficients, the absolute gap, and the number of rounds."""
     normal, penalty = problem.normal, problem.penalty
     assert normal is not None
-    l1, l2 = penalty.l1, penalty.l2
-    w[np.isinf(l1)] = 0.0
-    form = GramForm(normal.G, normal.c, normal.yy, normal.c - normal.G @ w, w, l1, l2, penalty.positive)
+    w[penalty.excluded] = 0.0
+    form = GramForm(normal.G, normal.c, normal.yy, normal.c - normal.G @ w, w, penalty)
     descent = Descent(1e-3, LEAST_DAMPING)
     progress = Progress()
     if at_least and w.any():

@@ -18,12 +18,13 @@ def polish(problem: Problem, solution: Solution, tol: float) -> tuple[Solution, 
     penalty, offset = problem.penalty, problem.offset(solution)
     S = penalty.generalized_support(solution.w)
     w_S = solution.w[S]
-    slope = problem.correlation_on(S, w_S, offset) - penalty.l1[S] * np.sign(w_S) - penalty.l2[S] * w_S
+    on = penalty.restricted(S)
+    slope = problem.correlation_on(S, w_S, offset) - on.gradient(w_S)
     local = problem.local_on(S, w_S, offset)
-    step = local.solve_support(S, local.scale * slope, atol=_GAIN * local.scale * float(np.abs(slope).max(initial=0.0)))
+    atol = _GAIN * local.scale * float(np.abs(slope).max(initial=0.0))
+    step = local.solve_support(S, w_S, local.scale * slope, atol=atol)
     polished = w_S + step
-    bounded = (penalty.l1[S] > 0.0) | penalty.positive
-    if not np.all(np.isfinite(step)) or np.any(bounded & (polished * w_S <= 0.0)):
+    if not np.all(np.isfinite(step)) or on.crossing(w_S, polished) is not None:
         return solution, tol
     w = solution.w.copy()
     w[S] = polished

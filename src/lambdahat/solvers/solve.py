@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-import numpy as np
-
 from lambdahat.design import Design
-from lambdahat.linear import Vector
+from lambdahat.linear import Matrix
 from lambdahat.problem import Problem, Solution
 from lambdahat.solvers.cold_start import solve_from_nothing
 from lambdahat.solvers.normal_equations import solve_normal
-from lambdahat.solvers.smooth import is_smooth, solve_smooth
+from lambdahat.solvers.smooth import solve_smooth
 from lambdahat.solvers.working_set import Steps, conclude, solve_columns
 
 
@@ -58,9 +56,9 @@ def solve_many(
         _steps(problem, tol, max_iter, start, at_least, proof) for problem, start in zip(problems, starts, strict=True)
     ]
     solutions: list[Solution | None] = [None] * len(problems)
-    waiting: list[tuple[int, Vector | None]] = [(k, None) for k in range(len(problems))]
+    waiting: list[tuple[int, Matrix | None]] = [(k, None) for k in range(len(problems))]
 
-    def advance(item: tuple[int, Vector | None]) -> Solution | Vector:
+    def advance(item: tuple[int, Matrix | None]) -> Solution | Matrix:
         k, h = item
         try:
             return next(steps[k]) if h is None else steps[k].send(h)
@@ -82,12 +80,11 @@ def solve_many(
 
 
 def _steps(problem: Problem, tol: float, max_iter: int, start: Solution | None, at_least: int, proof: bool) -> Steps:
-    p = problem.n_features
-    w = np.zeros(p) if start is None else start.w.copy()
+    w = problem.zeros() if start is None else start.w.copy()
     unit = problem.null_value
     if unit == 0.0:
-        return conclude(problem, np.zeros(p), 0.0, 0, tol, max_iter)
-    if is_smooth(problem.penalty) and problem.datafit.quadratic:
+        return conclude(problem, problem.zeros(), 0.0, 0, tol, max_iter)
+    if problem.penalty.is_smooth and problem.datafit.quadratic:
         w, gap, n_iter = solve_smooth(problem, w, tol * unit, max_iter)
         return conclude(problem, w, gap / unit, n_iter, tol, max_iter)
     if problem.normal is not None:

@@ -8,35 +8,34 @@ import numpy as np
 
 from lambdahat.design import Columns, QuadraticForm
 from lambdahat.design.forms import GramForm
-from lambdahat.linear import Vector
+from lambdahat.linear import Matrix, Vector, rows_used
 from lambdahat.problem import Problem, Solution
 from lambdahat.solvers.descent import LEAST_DAMPING, Descent, Progress
 from lambdahat.solvers.iterate import free_columns, iterate_at
-from lambdahat.solvers.smooth import is_smooth
 
 SMALLEST_WORKING_SET = 100
 
 # Without a proof: rounds to do first, and the fall of the objective in the last one over the gap asked for.
 _UNPROVEN_AFTER, _UNPROVEN_FALL = 4, 0.1
 
-Steps = Generator[Vector, Vector, Solution]
+Steps = Generator[Matrix, Matrix, Solution]
 """A solver as a generator: it yields a weighted residual ``q`` where it wants ``X̃ᵀq``, and returns its solution."""
 
 
 def solve_columns(
-    problem: Problem, w: Vector, tol: float, max_iter: int, start: Solution | None, at_least: int, proof: bool = True
+    problem: Problem, w: Matrix, tol: float, max_iter: int, start: Solution | None, at_least: int, proof: bool = True
 ) -> Steps:
     """From coefficients ``w``, which change in place."""
     penalty, unit = problem.penalty, problem.null_value
     gap_target = tol * unit
-    atol = 0.3 * tol * float(np.min(penalty.l1[penalty.l1 > 0.0], initial=np.inf))
+    atol = 0.3 * tol * penalty.least_strength
     descent = Descent(1e-3 if w.any() else 0.1, max(LEAST_DAMPING, 0.1 * tol))
     form: QuadraticForm | None = None if start is None else start.workspace
     columns = form.working.columns if isinstance(form, GramForm) and form.working else _NO_COLUMNS
     iterate = iterate_at(problem, w, None if start is None else problem.offset(start))
     known = start.gradient if start is not None and not free_columns(problem).size else None
     h = (yield iterate.q) if known is None else known
-    least = w.size if is_smooth(penalty) else SMALLEST_WORKING_SET
+    least = len(w) if penalty.is_smooth else SMALLEST_WORKING_SET
     primal, best_dual, progress, tightening = np.inf, 0.0, Progress(), 1.0  # zero is a dual point
     for iteration in range(max_iter + 1):
         before, (primal, dual) = primal, iterate.bounds(h)
@@ -50,11 +49,12 @@ def solve_columns(
         settled = iteration >= _UNPROVEN_AFTER and before - primal <= _UNPROVEN_FALL * gap_target
         if iteration == max_iter or (settled and not proof) or (progress.stalled(gap) and not descent.sharpen()):
             break
-        kept = columns if iterate.is_model and isinstance(form, GramForm) else np.flatnonzero(w).astype(np.int32)
-        room = max(least, int(np.count_nonzero(w)))
-        columns = _working_set(penalty.subdiff_distance(w, -h), kept, room)
+        used = rows_used(w)
+        kept = columns if iterate.is_model and isinstance(form, GramForm) else penalty.whole_blocks(used)
+        new = _violators(penalty.subdiff_distance(w, -h), kept, max(least, used.size))
+        columns = np.concatenate([kept, penalty.whole_blocks(new)])
         form = iterate.form(columns, h, form)
-        cheap = 20 * columns.size**2 < problem.y.size * w.size  # beside a look at all columns
+        cheap = 20 * columns.size**2 < len(problem.y) * len(w)  # beside a look at all columns
         # Without new columns a round is to get on: others bound the dual point more tightly than those of the set do.
         tightening = 0.1 * tightening if columns.size == kept.size else 1.0
         inner_target = tightening * max(0.3 * gap_target, 0.0 if cheap else 0.05 * gap)
@@ -67,24 +67,24 @@ def solve_columns(
 _NO_COLUMNS = np.empty(0, dtype=np.int32)
 
 
-def _working_set(violation: Vector, kept: Columns, room: int) -> Columns:
-    """The columns kept, first and in their order, and those that violate their optimality conditions the most."""
+def _violators(violation: Vector, kept: Columns, room: int) -> Columns:
+    """The columns that violate their optimality conditions the most, beside those that are kept."""
     violation[kept] = 0.0
     new = np.flatnonzero(violation > 0.0)
     if new.size > room:
         new = np.sort(new[np.argpartition(-violation[new], room)[:room]])
-    return np.concatenate([kept, new.astype(np.int32)])
+    return new.astype(np.int32)
 
 
 def conclude(
     problem: Problem,
-    w: Vector,
+    w: Matrix,
     gap: float,
     n_iter: int,
     tol: float,
     max_iter: int,
     workspace: QuadraticForm | None = None,
-    gradient: Vector | None = None,
+    gradient: Matrix | None = None,
     offset: float = 0.0,
 ) -> Solution:
     """The solution with a sentence on how it was reached, and what to do where it was not."""
