@@ -5,6 +5,7 @@ import pytest
 import scipy.sparse
 
 from lambdahat.design import Design, LinearSweeps, as_storage, shared_moments
+from lambdahat.linear import Curvature
 from zoo import STORAGES, sample
 
 S = sample(25, 7)
@@ -65,7 +66,7 @@ def test_no_columns(design):
     np.testing.assert_array_equal(design.product(none, np.empty(0)), np.zeros(25))
     assert design.gradient_columns(none, np.ones(25)).size == 0
     assert design.variances(none).size == 0
-    assert design.solve_support(none, np.empty(0), np.empty(0), atol=0.0).size == 0
+    assert design.solve_support(none, Curvature(np.empty(0)), np.empty(0), atol=0.0).size == 0
 
 
 @pytest.mark.parametrize("fmt", STORAGES)
@@ -86,7 +87,7 @@ def test_scales_of_constant_columns_are_one(fmt, constant):
 def test_support_systems(design, centred, support, ridge):
     X, b = centred[:, support], RNG.normal(size=support.size)
     H = X.T @ (design.weights[:, None] * X) + ridge * np.eye(support.size)
-    found = design.solve_support(support, np.full(support.size, ridge), b, atol=1e-14)
+    found = design.solve_support(support, Curvature(np.full(support.size, ridge)), b, atol=1e-14)
     np.testing.assert_allclose(found, np.linalg.solve(H, b), rtol=1e-8)
 
 
@@ -100,7 +101,7 @@ def test_wide_and_singular_support_systems(p, fmt, ridge):
     X, support = s.X - s.X.mean(axis=0), np.arange(p, dtype=np.int32)
     H = X.T @ X / 12 + ridge * np.eye(p)
     b = H @ RNG.normal(size=p)
-    found = design.solve_support(support, np.full(p, ridge), b, atol=1e-13)
+    found = design.solve_support(support, Curvature(np.full(p, ridge)), b, atol=1e-13)
     np.testing.assert_allclose(H @ found, b, atol=1e-9 * np.abs(b).max())
     if ridge:
         np.testing.assert_allclose(found, np.linalg.solve(H, b), rtol=1e-7)
@@ -160,7 +161,7 @@ def test_linear_sweeps_solve_their_systems(storage, center):
     weights = s.weight / s.weight.sum()
     A = s.X[:, columns] - (weights @ s.X[:, columns] if center else 0.0)
     expected = np.linalg.solve(A.T @ (weights[:, None] * A) + np.diag(ridge), rhs.T).T
-    sweeps = LinearSweeps(design, columns, ridge, rhs)
+    sweeps = LinearSweeps(design, columns, Curvature(ridge), rhs)
     for _ in range(40):
         sweeps.run(10)
     np.testing.assert_allclose(sweeps.V, expected, rtol=1e-8)

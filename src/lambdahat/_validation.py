@@ -176,6 +176,66 @@ def check_target(y: Any, n: int, name: str = "y", X_name: str = "X") -> Vector:
     return target
 
 
+def check_targets(
+    y: Any, n: int, name: str = "y", X_name: str = "X", n_targets: int | None = None
+) -> NDArray[np.float64]:
+    """Several finite float64 targets, of shape (n, T) in C order."""
+    if y is None:
+        raise ValueError(f"{name} is missing: requires y to be passed, but the target y is None")
+    y = nw.from_native(y, eager_only=True, pass_through=True)
+    targets = _as_array(y.to_numpy() if isinstance(y, nw.DataFrame) else y, name)
+    if targets.ndim != 2 or targets.shape[1] == 0:
+        raise ValueError(
+            f"{name} has shape {targets.shape}: pass several targets, of shape (n, T); for mono-task outputs use the "
+            "model for one target"
+        )
+    if n_targets is not None and targets.shape[1] != n_targets:
+        raise ValueError(f"{name} has {targets.shape[1]} targets but y has {n_targets}: pass the same targets in both")
+    each = [check_target(column, n, name, X_name) for column in targets.T]
+    return np.ascontiguousarray(np.stack(each, axis=1))
+
+
+def check_groups(groups: Any, p: int) -> NDArray[np.intp]:
+    """The group of each column, from 0: of a size, an array of labels or of sizes, or lists of columns."""
+    if groups is None:
+        return np.arange(p)
+    if isinstance(groups, numbers.Integral):
+        return np.arange(p) // check_count(groups, "groups")
+    if isinstance(groups, Sequence) and not isinstance(groups, str) and not all(np.ndim(g) == 0 for g in groups):
+        return _listed_groups(groups, p)
+    given = np.asarray(groups)
+    if given.ndim != 1 or given.dtype.kind not in "iuUSbO":
+        raise ValueError(
+            f"groups has shape {given.shape} and type {given.dtype}: pass a size, p labels, sizes, or lists of columns"
+        )
+    if given.size == p:
+        return np.unique(given, return_inverse=True)[1].astype(np.intp)
+    if given.dtype.kind in "iu" and np.all(given > 0) and int(given.sum()) == p:
+        return np.repeat(np.arange(given.size), given)
+    raise ValueError(
+        f"groups has {given.size} entries but X has {p} columns: pass one label a column, or sizes with the sum {p}"
+    )
+
+
+def _listed_groups(groups: Sequence[Any], p: int) -> NDArray[np.intp]:
+    labels = np.full(p, -1, dtype=np.intp)
+    for k, group in enumerate(groups):
+        columns = np.atleast_1d(np.asarray(list(group) if np.ndim(group) or isinstance(group, range) else group))
+        if columns.size == 0 or columns.dtype.kind not in "iu" or columns.min() < 0 or columns.max() >= p:
+            raise ValueError(f"group {k} is no list of columns of X: pass column numbers from 0 to {p - 1}")
+        taken = columns[labels[columns] >= 0]
+        if taken.size or np.unique(columns).size < columns.size:
+            column = int(taken[0]) if taken.size else int(columns[0])
+            raise ValueError(
+                f"column {column} is in more than one place of groups: overlapping groups are not supported, repeat "
+                "the column in X for each of its groups"
+            )
+        labels[columns] = k
+    if np.any(labels < 0):
+        raise ValueError(f"column {int(np.argmin(labels))} is in no group: add it to one, or a group of its own")
+    return labels
+
+
 def check_labels(y: Any, n: int, name: str = "y", X_name: str = "X") -> tuple[NDArray[Any], Vector]:
     """The two classes of a target in sorted order, and the target as −1 (the first) and +1."""
     labels = _as_labels(y, n, name, X_name)
@@ -304,16 +364,18 @@ def check_count(value: Any, name: str, *, low: int = 1) -> int:
     return int(value)
 
 
-def check_factors(factors: Any, p: int, name: str = "penalty_factors") -> NDArray[np.float64] | None:
+def check_factors(
+    factors: Any, p: int, name: str = "penalty_factors", what: str = "column"
+) -> NDArray[np.float64] | None:
     """Penalty factors: non-negative, infinite ones allowed."""
     if factors is None:
         return None
     try:
         array = np.asarray(factors, dtype=np.float64)
     except (TypeError, ValueError) as error:
-        raise ValueError(f"{name} holds values that are not numbers: pass one a column ({error})") from error
+        raise ValueError(f"{name} holds values that are not numbers: pass one a {what} ({error})") from error
     if array.shape != (p,):
-        raise ValueError(f"{name} has shape {array.shape} but X has {p} columns: pass one factor a column")
+        raise ValueError(f"{name} has shape {array.shape} but X has {p} {what}s: pass one factor a {what}")
     if np.any(np.isnan(array)) or np.any(array < 0.0):
         raise ValueError(f"{name} holds negative or NaN entries: 0 means unpenalised, inf excluded")
     return array

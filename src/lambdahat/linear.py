@@ -110,9 +110,10 @@ def conjugate_gradient(
 ) -> tuple[Matrix, int]:
     """Solve ``A x = b`` by conjugate gradients, preconditioned by the diagonal of ``A``; ``x`` and ``b`` of any shape.
 
-    The diagonal is shaped as ``b`` is, or has one entry a row. Differs from :func:`scipy.sparse.linalg.cg` in its stopping rule, ``‖b − A x‖_∞ ≤ atol``: the largest entry is what
-    the optimality conditions and the duality gap see. Stops early where ``A`` is numerically singular along the search
-    direction, so that consistent singular systems get their minimum-norm solution (in the metric of the diagonal).
+    The diagonal is shaped as ``b`` is, or has one entry a row. Differs from :func:`scipy.sparse.linalg.cg` in its
+    stopping rule, ``‖b − A x‖_∞ ≤ atol``: the largest entry is what the optimality conditions and the duality gap see.
+    Stops early where ``A`` is numerically singular along the search direction, so that consistent singular systems get
+    their minimum-norm solution (in the metric of the diagonal).
 
     Returns the solution and the number of products.
     """

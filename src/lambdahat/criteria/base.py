@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lambdahat._validation import check_target, encode_labels
+from lambdahat._validation import check_target, check_targets, encode_labels
 from lambdahat.datafits import Datafit, Quadratic
 from lambdahat.design import Design, Moments, NormalEquations, Storage
-from lambdahat.linear import Vector
+from lambdahat.linear import Matrix, Vector, by_row
 from lambdahat.problem import Model, Problem
 
 # Below this share of ‖y‖² a mean squared error from normal equations has lost digits to cancellation.
@@ -23,7 +24,7 @@ class Data:
     """Validated training data."""
 
     storage: Storage
-    y: Vector
+    y: Matrix
     sample_weight: Vector
     X: Any  # as validated, for splitters
     groups: Any = None
@@ -31,8 +32,10 @@ class Data:
     classes: NDArray[Any] | None = None  # the labels that y has as −1 and +1
     moments: list[Moments] = field(default_factory=list)  # of all rows, left here by a pass over X for a later fit
 
-    def target(self, y: Any, n: int, name: str, X_name: str) -> Vector:
+    def target(self, y: Any, n: int, name: str, X_name: str) -> Matrix:
         """Other rows' targets, validated, as ``y`` has these."""
+        if self.y.ndim == 2:
+            return check_targets(y, n, name, X_name, self.y.shape[1])
         if self.classes is None:
             return check_target(y, n, name, X_name)
         return encode_labels(y, self.classes, n, name, X_name)
@@ -46,7 +49,7 @@ class Validation:
     ----------
     design : Design
         The rows, with weights of sum 1, seen with the means of the training rows.
-    y : array of shape (n,)
+    y : array of shape (n,), or (n, T) for T targets
         The target; with least squares, minus the mean of the training targets.
     normal : NormalEquations, optional
         The same rows by their normal equations.
@@ -54,11 +57,11 @@ class Validation:
     """
 
     design: Design
-    y: Vector
+    y: Matrix
     normal: NormalEquations | None = None
     datafit: Datafit = field(default_factory=Quadratic)
 
-    def error(self, support: NDArray[np.int32], w_S: Vector, offset: float = 0.0) -> tuple[float, Vector, float]:
+    def error(self, support: NDArray[np.int32], w_S: Matrix, offset: float = 0.0) -> tuple[float, Matrix, float]:
         """The weighted mean of the metric, its gradient with respect to ``w`` on the support, and to the offset."""
         if self.normal is not None:
             c, Gw = self.normal.c[support], (w_S @ self.normal.G[support])[support]
@@ -66,8 +69,8 @@ class Validation:
             if value > _CANCELLATION * self.normal.yy:
                 return value, 2.0 * (Gw - c), 0.0
         z, weights = self.design.product(support, w_S) + offset, self.design.weights
-        factor = self.datafit.metric_factor
-        slope = factor * weights * self.datafit.gradient(self.y, z)
+        factor = self.datafit.metric_factor / math.prod(self.y.shape[1:])  # the mean over targets
+        slope = by_row(factor * weights, self.datafit.gradient(self.y, z))
         value = factor * self.datafit.value(self.y, z, weights)
         return value, self.design.gradient_columns(support, slope), float(slope.sum())
 
@@ -101,7 +104,8 @@ def check_trainable(folds: list[Fold]) -> None:
                 f"{where} hold one class only: a model between two cannot be fitted there, use folds that keep the "
                 "shares of the classes (scikit-learn's StratifiedKFold), or fewer folds"
             )
-        if np.ptp(problem.y[rows]) == 0.0 and not (problem.y_mean == 0.0 and problem.y[rows[0]] != 0.0):
+        constant = not np.ptp(problem.y[rows], axis=0).any()
+        if constant and not (not np.any(problem.y_mean) and np.any(problem.y[rows[0]])):
             raise ValueError(
                 f"y is constant in {where}: nothing can be learnt there, use other folds (for example shuffled ones) "
                 "or another target"

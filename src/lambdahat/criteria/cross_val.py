@@ -35,7 +35,7 @@ class CrossValidation:
 
     def splits(self, data: Data) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
         """Training and validation rows of each fold, checked."""
-        n = data.y.size
+        n = len(data.y)
         if isinstance(self.cv, int | np.integer):
             if self.cv < 2:
                 raise ValueError(f"cv={self.cv} is no number of folds: pass at least 2, or a splitter")
@@ -103,6 +103,8 @@ def _from_moments(
     n, p = storage.shape
     if (
         not model.datafit.quadratic
+        or data.y.ndim > 1
+        or model.penalty(p, 1.0).labels is not None
         or not isinstance(storage, DenseStorage)
         or p > MOST_COLUMNS
         or p > max(n // 2, FEW_COLUMNS)

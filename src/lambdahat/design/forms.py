@@ -260,8 +260,7 @@ class SparseForm:
 
 def block_starts(labels: NDArray[np.intp]) -> NDArray[np.intp]:
     """Where the runs of one label start, and where the last one ends."""
-    changes = np.flatnonzero(np.diff(labels)) + 1
-    return np.concatenate([[0], changes, [labels.size]]).astype(np.intp)
+    return np.flatnonzero(np.diff(labels, prepend=-1, append=-1)) if labels.size else np.zeros(1, dtype=np.intp)
 
 
 def _largest_eigenvalues(gram: Callable[[slice], Matrix], starts: NDArray[np.intp], variances: Vector) -> Vector:
@@ -275,4 +274,4 @@ def _largest_eigenvalues(gram: Callable[[slice], Matrix], starts: NDArray[np.int
 
 def _two_dimensional(array: Matrix) -> Matrix:
     """A view with one column where the array is a vector."""
-    return array.reshape(len(array), -1)
+    return array[:, None] if array.ndim == 1 else array

@@ -68,9 +68,10 @@ class Sweeps:
 class LinearSweeps:
     """Coordinate descent on ``(X̃_SᵀSX̃_S + curvature) V[k] = rhs[k]``, for several right-hand sides.
 
-    Columns should vary. Where the curvature couples coefficients (``−UUᵀ`` in each block), the coupled part is that of the
-    iterate before: the splitting is of a positive system and converges. Every few sweeps the iterates are extrapolated (Bertrand and Massias, *Anderson acceleration of
-    coordinate descent*, AISTATS 2021), where that lowers the quadratic whose minimiser is sought.
+    Columns should vary. Where the curvature couples coefficients (``−UUᵀ`` in each block), the coupled part is that of
+    the iterate before: the splitting is of a positive system and converges. Every few sweeps the iterates are
+    extrapolated (Bertrand and Massias, *Anderson acceleration of coordinate descent*, AISTATS 2021), where that lowers
+    the quadratic whose minimiser is sought.
     """
 
     def __init__(self, design: Design, columns: Columns, curvature: Curvature, rhs: NDArray[np.float64]) -> None:

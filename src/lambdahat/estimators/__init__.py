@@ -1,5 +1,6 @@
 """scikit-learn estimators, thin."""
 
+from lambdahat.estimators.blocks import GroupLasso, MultiTaskElasticNet, MultiTaskLasso, SparseGroupLasso
 from lambdahat.estimators.convergence import jacobian_convergence
 from lambdahat.estimators.cross_validated import ElasticNetCV, LassoCV, SparseLogisticRegressionCV
 from lambdahat.estimators.functions import HypergradientResult, PathResult, alpha_max, hypergradient, path
@@ -12,12 +13,16 @@ __all__ = [
     "ElasticNet",
     "ElasticNetCV",
     "GradientSearch",
+    "GroupLasso",
     "HypergradientResult",
     "JacobianConvergence",
     "Lasso",
     "LassoCV",
+    "MultiTaskElasticNet",
+    "MultiTaskLasso",
     "PathResult",
     "Ridge",
+    "SparseGroupLasso",
     "SparseLogisticRegression",
     "SparseLogisticRegressionCV",
     "WeightedLasso",

@@ -33,8 +33,8 @@ from lambdahat._validation import (
 from lambdahat.criteria import Data, is_constant
 from lambdahat.datafits import Datafit, Quadratic
 from lambdahat.design import as_storage
-from lambdahat.linear import Vector
-from lambdahat.penalties import Separable
+from lambdahat.linear import Matrix, Vector, rows_used
+from lambdahat.penalties import Penalty
 from lambdahat.problem import Model, Problem, Solution
 from lambdahat.search import Space
 from lambdahat.solvers import alpha_max, solve
@@ -69,7 +69,7 @@ def _remark(problem: Problem, solution: Solution) -> str:
 
 
 def _why_zero(problem: Problem) -> str:
-    if np.ptp(problem.y[problem.design.rows]) == 0.0:
+    if not np.ptp(problem.y[problem.design.rows], axis=0).any():
         return "y is constant: there is nothing to fit, pass a target that varies"
     largest = 0.0 if is_constant(problem) else alpha_max(problem)
     if largest == 0.0:
@@ -82,7 +82,7 @@ def check_model(estimator: Any, what: str) -> LinearModel:
     if not isinstance(estimator, LinearModel) or not estimator.tunable:
         name = estimator.__name__ if isinstance(estimator, type) else type(estimator).__name__
         raise ValueError(
-            f"{name} has {what}: pass Lasso, ElasticNet, WeightedLasso, Ridge or SparseLogisticRegression of lambdahat"
+            f"{name} has {what}: pass a model of lambdahat, such as Lasso, ElasticNet or SparseLogisticRegression"
         )
     return estimator
 
@@ -111,7 +111,7 @@ class LinearModel(BaseEstimator):
         """What a search tunes unless it is told otherwise."""
         return self.tunable
 
-    def _read_target(self, y: Any, n: int) -> tuple[Vector, NDArray[Any] | None]:
+    def _read_target(self, y: Any, n: int) -> tuple[Matrix, NDArray[Any] | None]:
         """The target as the datafit takes it, and its classes."""
         return check_target(y, n), None
 
@@ -119,7 +119,7 @@ class LinearModel(BaseEstimator):
         """Weights of training rows beside their sample weights, see :class:`lambdahat.problem.Model`."""
         return None
 
-    def _make_penalty(self, n_features: int, total_weight: float) -> Separable:
+    def _make_penalty(self, n_features: int, total_weight: float) -> Penalty:
         """The penalty at the present parameters, checked; θ is what :meth:`_space` of all tunable parameters yields."""
         raise NotImplementedError
 
@@ -144,7 +144,7 @@ class LinearModel(BaseEstimator):
         factors = self._row_factors(classes)
         return Model(penalty, bool(self.fit_intercept), bool(self.standardize), self.datafit, factors)
 
-    def _penalty_of(self, names: tuple[str, ...]) -> Callable[[int, float], Separable]:
+    def _penalty_of(self, names: tuple[str, ...]) -> Callable[[int, float], Penalty]:
         """The penalty as a function of the hyperparameters named."""
         return self._make_penalty
 
@@ -184,9 +184,20 @@ class LinearModel(BaseEstimator):
         with unchanged_on_error(self):
             data = validated(self, self, X, y, sample_weight)
             start = None
-            if self.warm_start and np.size(getattr(self, "coef_", ())) == data.storage.shape[1]:
-                start = Solution(np.ravel(self.coef_), float(np.ravel(self.intercept_)[0]), np.inf, 0, False, "")
+            if self.warm_start and hasattr(self, "coef_"):
+                w, intercept = self._coefficients()
+                if w.shape == (data.storage.shape[1], *data.y.shape[1:]):
+                    start = Solution(w.copy(), intercept, np.inf, 0, False, "")
             return self._fit(data, start)
+
+    def _keep(self, solution: Solution) -> None:
+        """Set the attributes that say what was found."""
+        self.coef_ = solution.w
+        self.intercept_ = solution.intercept
+
+    def _coefficients(self) -> tuple[Matrix, Any]:
+        """The coefficients as solvers have them, with the intercept."""
+        return np.ravel(self.coef_), float(np.ravel(self.intercept_)[0])
 
     def _fit(self, data: Data, start: Solution | None = None) -> Self:
         if data.moments:
@@ -194,8 +205,7 @@ class LinearModel(BaseEstimator):
         else:
             problem = self._model(None, data.classes).problems(data.storage, data.y, [data.sample_weight])[0]
         solution = solve(problem, tol=self.tol, max_iter=self.max_iter, start=start)
-        self.coef_ = solution.w
-        self.intercept_ = solution.intercept
+        self._keep(solution)
         self.dual_gap_ = solution.gap
         self.n_iter_ = max(1, solution.n_iter)
         self.status_ = "; ".join(filter(None, (solution.message, _remark(problem, solution))))
@@ -203,14 +213,14 @@ class LinearModel(BaseEstimator):
             warn_unconverged(type(self).__name__, solution, stacklevel=3)
         return self
 
-    def _linear_predictor(self, X: Any) -> Vector:
-        """``Xw + intercept``, shape (n,)."""
+    def _linear_predictor(self, X: Any) -> Matrix:
+        """``Xw + intercept``, shape (n,), or (n, T) for T targets."""
         check_is_fitted(self)
         X, _ = _read(self, X, column_names(X), reset=False)
-        coef, intercept = np.ravel(self.coef_), float(np.ravel(self.intercept_)[0])
+        coef, intercept = self._coefficients()
         if scipy.sparse.issparse(X):
             return np.asarray(X @ coef + intercept)
-        used = np.flatnonzero(coef).astype(np.int32)
+        used = rows_used(coef)
         return as_storage(X).matvec_columns(used, coef[used]) + intercept
 
     def __sklearn_tags__(self) -> Any:
@@ -265,9 +275,11 @@ class LinearClassifier(ClassifierMixin, LinearModel):
     def _fit(self, data: Data, start: Solution | None = None) -> Self:
         super()._fit(data, start)
         assert data.classes is not None
-        self.coef_, self.intercept_ = self.coef_.reshape(1, -1), np.reshape(self.intercept_, 1)
         self.classes_ = data.classes
         return self
+
+    def _keep(self, solution: Solution) -> None:
+        self.coef_, self.intercept_ = solution.w.reshape(1, -1), np.reshape(solution.intercept, 1)
 
     def decision_function(self, X: Any) -> NDArray[np.float64]:
         """The log-odds of the second class.

@@ -17,7 +17,7 @@ from lambdahat.estimators.gradient_search import as_criterion
 from lambdahat.estimators.linear_models import Lasso
 from lambdahat.estimators.logistic import SparseLogisticRegression
 from lambdahat.hypergradient import ITERATIONS, METHODS
-from lambdahat.linear import Vector
+from lambdahat.linear import Vector, rows_used
 from lambdahat.penalties import l1
 from lambdahat.problem import Model, Problem, Solution
 
@@ -200,11 +200,12 @@ class PathResult:
     Attributes
     ----------
     alphas : array of shape (n_alphas,), decreasing
-    coefs : array of shape (p, n_alphas)
-    intercepts : array of shape (n_alphas,)
+    coefs : array of shape (p, n_alphas), or (p, T, n_alphas) for T targets
+    intercepts : array of shape (n_alphas,), or (T, n_alphas)
     gaps : array of shape (n_alphas,)
         Relative duality gaps reached.
     support_sizes : array of shape (n_alphas,)
+        Features with coefficients that are not zero.
     scores : array of shape (n_alphas,), or None
         Mean squared error (log-loss, for a classifier) on the validation data, when given.
     """
@@ -253,7 +254,6 @@ def path(
     estimator._check_params()
     X, y, weight, classes = read_rows(estimator, X, y, sample_weight)
     data = Data(as_storage(X), y, weight, X, classes=classes)
-    p = X.shape[1]
 
     def at(alpha: float) -> Problem:
         model = type(estimator)(**{**estimator.get_params(deep=False), "alpha": alpha})
@@ -272,20 +272,23 @@ def path(
     validation = None
     if X_val is not None or y_val is not None:
         validation = HeldOut(X_val, y_val).folds(estimator._model(None, classes), data)[0].validation
-    coefs, intercepts = np.zeros((p, alphas.size)), np.zeros(alphas.size)
+    coefs, intercepts = [], []
     gaps, scores = np.zeros(alphas.size), np.zeros(alphas.size)
     solution, unconverged = None, []
     for k, alpha in enumerate(alphas):
         solution = solvers.solve(at(float(alpha)), tol=estimator.tol, max_iter=estimator.max_iter, start=solution)
         if not solution.converged:
             unconverged.append(solution)
-        coefs[:, k], intercepts[k], gaps[k] = solution.w, solution.intercept, solution.gap
+        coefs.append(solution.w)
+        intercepts.append(solution.intercept)
+        gaps[k] = solution.gap
         if validation is not None:
             support = solution.support
             scores[k] = validation.error(support, solution.w[support], at(float(alpha)).offset(solution))[0]
     _warn_once(estimator, unconverged)
-    sizes = np.count_nonzero(coefs, axis=0)
-    return PathResult(alphas, coefs, intercepts, gaps, sizes, scores if validation is not None else None)
+    sizes = np.array([rows_used(w).size for w in coefs])
+    scored = scores if validation is not None else None
+    return PathResult(alphas, np.stack(coefs, axis=-1), np.stack(intercepts, axis=-1), gaps, sizes, scored)
 
 
 def alpha_max(

@@ -161,8 +161,8 @@ class CoordinateDescent:
         penalty, bound = problem.penalty, problem.datafit.largest_curvature
         if not isinstance(penalty, Separable):
             raise ValueError(
-                "solver='coordinate_descent' moves one coefficient at a time, which a penalty of blocks does not allow: use "
-                "solver='proximal_gradient' or 'accelerated', or method='implicit' or 'implicit_forward'"
+                "solver='coordinate_descent' moves one coefficient at a time, which penalties of blocks do not allow: "
+                "use solver='proximal_gradient' or 'accelerated', or method='implicit' or 'implicit_forward'"
             )
         if columns is None:
             used = ~penalty.excluded & (problem.design.all_variances > 0.0)

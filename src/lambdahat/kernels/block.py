@@ -1,9 +1,9 @@
 """Loops over blocks of columns with coefficients for T targets: descent, and passes over a sparse X.
 
 The problem throughout is ``½‖Y − XW‖²_s + Σ_b norm_b ‖W_b‖ + ½ l2_b ‖W_b‖² + Σ_j l1_j |W_j|``. A block is a run of
-columns, ``starts[b]`` to ``starts[b + 1]``; coefficients ``W`` have shape (p, T), residuals (n, T), both in C order, so that
-the innermost loops run over the targets of a row. A step on a block is a proximal gradient step of its own length, by
-``bounds[b]``, the largest eigenvalue of the block's Gram matrix; where the block is one column it minimises exactly.
+columns, ``starts[b]`` to ``starts[b + 1]``; coefficients ``W`` have shape (p, T), residuals (n, T), both in C order, so
+that the innermost loops run over the targets of a row. A step on a block is a proximal gradient step of its own length,
+by ``bounds[b]``, the largest eigenvalue of the block's Gram matrix; where it is one column the step minimises exactly.
 """
 
 import numpy as np

@@ -2,7 +2,14 @@
 
 from lambdahat.penalties.base import Penalty
 from lambdahat.penalties.blockwise import Blockwise
-from lambdahat.penalties.groups import group_lasso, rows, sparse_group_lasso, tied_rows, weighted_groups
+from lambdahat.penalties.groups import (
+    group_lasso,
+    rows,
+    sparse_group_lasso,
+    tied_rows,
+    tied_sparse_group_lasso,
+    weighted_groups,
+)
 from lambdahat.penalties.separable import Separable, elastic_net, l1, ridge, tied_elastic_net, weighted_l1
 
 __all__ = [
@@ -17,6 +24,7 @@ __all__ = [
     "sparse_group_lasso",
     "tied_elastic_net",
     "tied_rows",
+    "tied_sparse_group_lasso",
     "weighted_groups",
     "weighted_l1",
 ]

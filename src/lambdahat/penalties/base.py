@@ -13,9 +13,9 @@ from lambdahat.linear import Curvature, Matrix, Vector
 class Penalty(Protocol):
     """A convex penalty ``g(w; θ)``, smooth around ``w`` on its generalised support.
 
-    ``w`` has shape (p,), or (p, T) for T targets; ``support`` and ``columns`` are arrays of column numbers; ``w_S`` and
-    ``v`` belong to the support. θ has shape (d,) and is positive. Where a method takes ``w`` alone, it is of all columns
-    that the penalty has: those of a support are asked of ``penalty.restricted(support)``.
+    ``w`` has shape (p,), or (p, T) for T targets; ``support`` and ``columns`` are arrays of column numbers; ``w_S``
+    and ``v`` belong to the support. θ has shape (d,) and is positive. Where a method takes ``w`` alone, it is of all
+    columns that the penalty has: those of a support are asked of ``penalty.restricted(support)``.
     """
 
     @property

@@ -83,8 +83,8 @@ class Blockwise:
     def rescaled(self, scales: Vector) -> Blockwise:
         if self.n_blocks < self.labels.size:
             raise ValueError(
-                "standardize=True is for blocks of one column, the norm of a group of rescaled columns is no group norm "
-                "any more: scale the columns beforehand (scikit-learn's StandardScaler)"
+                "standardize=True is for blocks of one column, the norm of a group of rescaled columns is no group "
+                "norm any more: scale the columns beforehand (scikit-learn's StandardScaler)"
             )
         of_block = np.empty(self.n_blocks)
         of_block[self.labels] = scales

@@ -28,6 +28,13 @@ def sparse_group_lasso(labels: Index, group: float, l1: float, factors: Vector |
     return Blockwise(np.array([group, l1]), labels, each, zero, np.zeros(zero.size), zero, ones, index)
 
 
+def tied_sparse_group_lasso(labels: Index, alpha: float, tau: float, factors: Vector | None = None) -> Blockwise:
+    """``alpha (Σ_g factor_g ‖w_g‖₂ + tau ‖w‖₁)``; θ = (alpha,)."""
+    each, _, zero = _blocks(int(labels.max()) + 1, factors)
+    nothing, index = np.zeros(zero.size), np.zeros(labels.size, dtype=np.intp)
+    return Blockwise(np.array([alpha]), labels, each, zero, nothing, zero, np.full(labels.size, tau), index)
+
+
 def weighted_groups(labels: Index, weights: Vector, alpha: float = 1.0) -> Blockwise:
     """``alpha Σ_g weights_g ‖w_g‖₂``; θ = weights, one hyperparameter a block."""
     n, p = weights.size, labels.size

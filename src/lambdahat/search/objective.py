@@ -199,7 +199,7 @@ class CriterionObjective:
 
     def _unpack(self, seen: _Visited, k: int) -> Solution:
         packed = seen.solutions[k]
-        w = np.zeros(self.folds[k].problem.n_features)
+        w = self.folds[k].problem.zeros()
         w[packed.support] = packed.w
         return Solution(w, packed.intercept, packed.gap, 0, True, "", self._workspaces[k])
 
@@ -260,7 +260,7 @@ def fold_hypergradient(
     """Validation error of a fold at a solution, its gradient with respect to θ, and the adjoint on the support."""
     guess = None
     if warm is not None and warm.v is not None:
-        guess = np.zeros(problem.n_features)
+        guess = problem.zeros()
         guess[warm.support] = warm.v
     value, gradient, v = implicit(problem, solution, fold.validation.error, tol=tol, guess=guess)
     return value, gradient, v[solution.support]

@@ -1,0 +1,387 @@
+"""Models whose coefficients come and go in blocks: rows of a matrix, groups of features."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lambdahat._validation import check_factors, check_groups, check_name, check_real, check_targets
+from lambdahat.estimators.base import LinearModel, LinearRegressor
+from lambdahat.estimators.linear_models import COMMON, AlphaAndRatio
+from lambdahat.linear import Matrix, Vector
+from lambdahat.penalties import (
+    Blockwise,
+    group_lasso,
+    rows,
+    sparse_group_lasso,
+    tied_rows,
+    tied_sparse_group_lasso,
+    weighted_groups,
+)
+from lambdahat.problem import Solution
+from lambdahat.search import Space
+
+
+class MultiTask(LinearRegressor):
+    """Several targets, whose coefficients are the columns of one matrix."""
+
+    def _read_target(self, y: Any, n: int) -> tuple[Matrix, None]:
+        return check_targets(y, n), None
+
+    def _keep(self, solution: Solution) -> None:
+        super()._keep(solution)
+        self.coef_ = np.ascontiguousarray(solution.w.T)
+
+    def _coefficients(self) -> tuple[Matrix, Any]:
+        return self.coef_.T, self.intercept_
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        tags.target_tags.single_output = False
+        return tags
+
+
+class AlphaOrFactors(LinearModel):
+    """A strength ``alpha``, or one factor a block, of which a search tunes one or the other."""
+
+    alpha: float
+    factors_name: str
+
+    @property
+    def tunable(self) -> tuple[str, ...]:  # type: ignore[override]
+        return ("alpha", self.factors_name)
+
+    @property
+    def tuned(self) -> tuple[str, ...]:
+        return ("alpha",)
+
+    def _block_labels(self, n_features: int) -> NDArray[np.intp]:
+        """The block of each column."""
+        raise NotImplementedError
+
+    def _block_factors(self, labels: NDArray[np.intp]) -> Vector:
+        """The present factors."""
+        raise NotImplementedError
+
+    def _make_penalty(self, n_features: int, total_weight: float) -> Blockwise:
+        labels = self._block_labels(n_features)
+        return group_lasso(labels, check_real(self.alpha, "alpha"), self._block_factors(labels))
+
+    def _factors_penalty(self, n_features: int, total_weight: float) -> Blockwise:
+        labels = self._block_labels(n_features)
+        return weighted_groups(labels, self._block_factors(labels), check_real(self.alpha, "alpha"))
+
+    def _penalty_of(self, names: tuple[str, ...]) -> Callable[[int, float], Blockwise]:
+        return self._factors_penalty if names == (self.factors_name,) else self._make_penalty
+
+    def _space(self, names: Sequence[str] | None, n_features: int) -> Space:
+        chosen = tuple(check_name(name, self.tunable, "hyperparameter") for name in names or self.tuned)
+        if len(chosen) > 1:
+            raise ValueError(f"alpha multiplies {self.factors_name}: tune one or the other, not both")
+        if chosen == ("alpha",):
+            return super()._space(chosen, n_features)
+        name, excluded = self.factors_name, np.isinf(self._block_factors(self._block_labels(n_features)))
+        return Space(
+            tuple(f"{name}[{k}]" for k in range(excluded.size)),
+            ("log",) * excluded.size,
+            to_params=lambda values: {name: np.where(excluded, np.inf, values)},
+        )
+
+    def _values(self, space: Space, n_features: int) -> Vector:
+        if space.names == ("alpha",):
+            return super()._values(space, n_features)
+        return self._block_factors(self._block_labels(n_features))
+
+    def _lines(self, space: Space) -> list[tuple[Vector, Vector]]:
+        d = len(space.names)
+        return [(np.zeros(d), np.ones(d))]
+
+
+class MultiTaskLasso(AlphaOrFactors, MultiTask):
+    """``1/(2 Σs) Σ s_i ‖y_i − b − Wᵀx_i‖² + alpha Σ_j factor_j ‖W_j‖₂``, as scikit-learn's: rows ``W_j`` come and go.
+
+    A feature is selected for all T targets or for none. The entry-wise ℓ1 norm, ``alpha Σ_jt |W_jt|``, is a Lasso for
+    each target.
+
+    Parameters
+    ----------
+    alpha : float, default 1.0
+        Strength of the penalty, at least zero. Literature that divides the loss by ``2 n T`` has the same solution with
+        its strength multiplied by T.
+    {common}
+
+    Notes
+    -----
+    A search tunes ``alpha``, or with ``hyperparams=["penalty_factors"]`` one factor a feature.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from lambdahat import MultiTaskLasso
+    >>> X = np.eye(4)
+    >>> Y = np.array([[2.0, 2.0], [0.1, 0.0], [-1.0, 1.0], [0.0, 0.1]])
+    >>> MultiTaskLasso(alpha=0.1, fit_intercept=False).fit(X, Y).coef_.any(axis=0)
+    array([ True, False,  True, False])
+    """
+
+    positive = False
+    factors_name = "penalty_factors"
+
+    def __init__(
+        self,
+        alpha: float = 1.0,
+        *,
+        fit_intercept: bool = True,
+        standardize: bool = False,
+        penalty_factors: Any = None,
+        tol: float = 1e-4,
+        max_iter: int = 1000,
+        warm_start: bool = False,
+    ) -> None:
+        self.alpha = alpha
+        self.fit_intercept = fit_intercept
+        self.standardize = standardize
+        self.penalty_factors = penalty_factors
+        self.tol = tol
+        self.max_iter = max_iter
+        self.warm_start = warm_start
+
+    def _block_labels(self, n_features: int) -> NDArray[np.intp]:
+        return np.arange(n_features)
+
+    def _block_factors(self, labels: NDArray[np.intp]) -> Vector:
+        factors = self._factors(labels.size)
+        return np.ones(labels.size) if factors is None else factors
+
+
+class MultiTaskElasticNet(AlphaAndRatio, MultiTask):
+    """``1/(2 Σs) Σ s_i ‖y_i − b − Wᵀx_i‖² + alpha Σ_j (l1_ratio ‖W_j‖₂ + ½ (1 − l1_ratio) ‖W_j‖²)``, as scikit-learn's.
+
+    Parameters
+    ----------
+    alpha : float, default 1.0
+        Strength of the penalty, at least zero.
+    l1_ratio : float, default 0.5
+        Share of the norms of rows, in [0, 1].
+    {common}
+    """
+
+    positive = False
+
+    def __init__(
+        self,
+        alpha: float = 1.0,
+        *,
+        l1_ratio: float = 0.5,
+        fit_intercept: bool = True,
+        standardize: bool = False,
+        penalty_factors: Any = None,
+        tol: float = 1e-4,
+        max_iter: int = 1000,
+        warm_start: bool = False,
+    ) -> None:
+        self.alpha = alpha
+        self.l1_ratio = l1_ratio
+        self.fit_intercept = fit_intercept
+        self.standardize = standardize
+        self.penalty_factors = penalty_factors
+        self.tol = tol
+        self.max_iter = max_iter
+        self.warm_start = warm_start
+
+    def _make_penalty(self, n_features: int, total_weight: float) -> Blockwise:
+        alpha, ratio = check_real(self.alpha, "alpha"), check_real(self.l1_ratio, "l1_ratio", high=1.0)
+        return rows(n_features, alpha * ratio, alpha * (1.0 - ratio), self._factors(n_features))
+
+    def _tied_penalty(self, n_features: int, total_weight: float) -> Blockwise:
+        alpha, ratio = check_real(self.alpha, "alpha"), check_real(self.l1_ratio, "l1_ratio", high=1.0)
+        return tied_rows(n_features, alpha, ratio, self._factors(n_features))
+
+
+class Grouped(LinearModel):
+    """Features in groups."""
+
+    groups: Any
+    group_weights: Any
+
+    def _block_labels(self, n_features: int) -> NDArray[np.intp]:
+        return check_groups(self.groups, n_features)
+
+    def _block_factors(self, labels: NDArray[np.intp]) -> Vector:
+        sizes = np.bincount(labels)
+        weights = check_factors(self.group_weights, sizes.size, "group_weights", "group")
+        return np.sqrt(sizes) if weights is None else weights
+
+
+class GroupLasso(Grouped, AlphaOrFactors, LinearRegressor):
+    """``1/(2 Σs) Σ s_i (y_i − b − x_iᵀw)² + alpha Σ_g weight_g ‖w_g‖₂``: groups of features come and go.
+
+    Parameters
+    ----------
+    groups : int, array or list of lists, optional
+        A number of neighbouring columns that make a group each; an array of p labels; a list of lists of column
+        numbers; or an array of sizes of neighbouring groups, with the sum p. By default every column is its own.
+    alpha : float, default 1.0
+        Strength of the penalty, at least zero.
+    group_weights : array of shape (n_groups,), optional
+        One a group, in the order of the sorted labels, or of the list; by default the square root of its size. 0 leaves
+        a group unpenalised, ``inf`` excludes it.
+    {common}
+    groups_ : array of shape (p,)
+        The group of each column, from 0.
+
+    Notes
+    -----
+    A search tunes ``alpha``, or with ``hyperparams=["group_weights"]`` one weight a group.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from lambdahat import GroupLasso
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> GroupLasso([[0, 1], [2], [3], range(4, 10)], alpha=0.5).fit(X, y).coef_.nonzero()[0].tolist()
+    [2, 3, 4, 5, 6, 7, 8, 9]
+    """
+
+    positive = False
+    factors_name = "group_weights"
+
+    def __init__(
+        self,
+        groups: Any = None,
+        alpha: float = 1.0,
+        *,
+        group_weights: Any = None,
+        fit_intercept: bool = True,
+        standardize: bool = False,
+        tol: float = 1e-4,
+        max_iter: int = 1000,
+        warm_start: bool = False,
+    ) -> None:
+        self.groups = groups
+        self.alpha = alpha
+        self.group_weights = group_weights
+        self.fit_intercept = fit_intercept
+        self.standardize = standardize
+        self.tol = tol
+        self.max_iter = max_iter
+        self.warm_start = warm_start
+
+    def _keep(self, solution: Solution) -> None:
+        super()._keep(solution)
+        self.groups_ = self._block_labels(solution.w.size)
+
+
+class SparseGroupLasso(Grouped, LinearRegressor):
+    """``1/(2 Σs) Σ s_i (y_i − b − x_iᵀw)² + alpha (Σ_g weight_g ‖w_g‖₂ + tau ‖w‖₁)``: sparse groups, sparse within.
+
+    Parameters
+    ----------
+    groups : int, array or list of lists, optional
+        As in :class:`GroupLasso`.
+    alpha : float, default 1.0
+        Strength of the penalty, at least zero.
+    tau : float, default 1.0
+        Strength of the ℓ1 norm beside that of the groups, at least zero.
+    group_weights : array of shape (n_groups,), optional
+        As in :class:`GroupLasso`.
+    {common}
+    groups_ : array of shape (p,)
+        The group of each column, from 0.
+    """
+
+    positive = False
+    tunable = ("alpha", "tau")
+
+    def __init__(
+        self,
+        groups: Any = None,
+        alpha: float = 1.0,
+        *,
+        tau: float = 1.0,
+        group_weights: Any = None,
+        fit_intercept: bool = True,
+        standardize: bool = False,
+        tol: float = 1e-4,
+        max_iter: int = 1000,
+        warm_start: bool = False,
+    ) -> None:
+        self.groups = groups
+        self.alpha = alpha
+        self.tau = tau
+        self.group_weights = group_weights
+        self.fit_intercept = fit_intercept
+        self.standardize = standardize
+        self.tol = tol
+        self.max_iter = max_iter
+        self.warm_start = warm_start
+
+    def _make_penalty(self, n_features: int, total_weight: float) -> Blockwise:
+        alpha, tau = check_real(self.alpha, "alpha"), check_real(self.tau, "tau")
+        labels = self._block_labels(n_features)
+        return sparse_group_lasso(labels, alpha, alpha * tau, self._block_factors(labels))
+
+    def _tied_penalty(self, n_features: int, total_weight: float) -> Blockwise:
+        alpha, tau = check_real(self.alpha, "alpha"), check_real(self.tau, "tau")
+        labels = self._block_labels(n_features)
+        return tied_sparse_group_lasso(labels, alpha, tau, self._block_factors(labels))
+
+    def _penalty_of(self, names: tuple[str, ...]) -> Callable[[int, float], Blockwise]:
+        return self._tied_penalty if names == ("alpha",) else self._make_penalty
+
+    def _space(self, names: Sequence[str] | None, n_features: int) -> Space:
+        chosen = tuple(check_name(name, self.tunable, "hyperparameter") for name in names or self.tuned)
+        if chosen == ("alpha",):
+            return super()._space(chosen, n_features)
+        if chosen == ("tau",):
+            alpha = float(self.alpha)
+            return Space(
+                chosen,
+                ("log",),
+                lambda values: alpha * np.array([1.0, values[0]]),
+                lambda values, g: alpha * g[1:],
+                lambda values: {"tau": float(values[0])},
+            )
+        return Space(
+            ("alpha", "tau"),
+            ("log", "log"),
+            lambda values: values[0] * np.array([1.0, values[1]]),
+            lambda values, g: np.array([g[0] + values[1] * g[1], values[0] * g[1]]),
+            lambda values: {"alpha": float(values[0]), "tau": float(values[1])},
+        )
+
+    def _lines(self, space: Space) -> list[tuple[Vector, Vector]]:
+        if space.names == ("alpha",):
+            return super()._lines(space)
+        if space.names == ("tau",):
+            return []
+        return [(np.array([0.0, tau]), np.array([1.0, 0.0])) for tau in np.log([1.0, 0.1, 10.0, 0.01])]
+
+    def _keep(self, solution: Solution) -> None:
+        super()._keep(solution)
+        self.groups_ = self._block_labels(solution.w.size)
+
+
+def _described(common: str, *names: str) -> str:
+    """The common parameters without some of them."""
+    entries = common.split("\n    ")
+    kept, skipping = [], False
+    for line in entries:
+        if not line.startswith(" "):
+            skipping = any(line.startswith(f"{name} :") for name in names)
+        if not skipping:
+            kept.append(line)
+    return "\n    ".join(kept).strip("\n").lstrip()
+
+
+for _model in (MultiTaskLasso, MultiTaskElasticNet, GroupLasso, SparseGroupLasso):
+    _absent = ("positive", "penalty_factors") if issubclass(_model, Grouped) else ("positive",)
+    _common = _described(COMMON, *_absent)
+    if issubclass(_model, MultiTask):
+        _common = _common.replace("coef_ : array of shape (p,)", "coef_ : array of shape (T, p)")
+        _common = _common.replace("intercept_ : float", "intercept_ : array of shape (T,)")
+    _model.__doc__ = (_model.__doc__ or "").replace("{common}", _common)
