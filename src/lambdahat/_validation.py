@@ -191,8 +191,16 @@ def check_targets(
         )
     if n_targets is not None and targets.shape[1] != n_targets:
         raise ValueError(f"{name} has {targets.shape[1]} targets but y has {n_targets}: pass the same targets in both")
-    each = [check_target(column, n, name, X_name) for column in targets.T]
-    return np.ascontiguousarray(np.stack(each, axis=1))
+    if targets.dtype.kind == "c":
+        raise ValueError(f"{name} is complex: Complex data not supported, pass real numbers")
+    if len(targets) != n:
+        raise ValueError(
+            f"{X_name} has {n} rows but {name} has {len(targets)}: Found input variables with inconsistent numbers of "
+            "samples, pass as many of each"
+        )
+    targets = np.ascontiguousarray(targets, dtype=np.float64)
+    check_magnitude(check_finite(targets, name), name, "it")
+    return targets
 
 
 def check_groups(groups: Any, p: int) -> NDArray[np.intp]:

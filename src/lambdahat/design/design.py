@@ -122,6 +122,8 @@ class Design:
 
     def _centred(self, product: Matrix, q: Matrix) -> Matrix:
         """``X̃ᵀq`` from ``Xᵀq``; zero where it is no more than rounding errors, as for constant columns."""
+        if not self.means.any():
+            return product
         h: Matrix = product - np.multiply.outer(self.means, q.sum(axis=0))
         h[np.abs(h) <= np.multiply.outer(np.abs(self.means), _ROUNDING * np.abs(q).sum(axis=0))] = 0.0
         return h

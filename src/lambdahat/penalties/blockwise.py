@@ -13,7 +13,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from lambdahat.linear import Curvature, Matrix, Vector, by_row
+from lambdahat.linear import Curvature, Matrix, Vector, by_row, rows_used
 from lambdahat.penalties.base import strength
 
 Index = NDArray[np.intp]
@@ -145,7 +145,7 @@ class Blockwise:
         return np.bincount(self.labels, w if w.ndim == 1 else w.sum(axis=1), self.n_blocks)
 
     def _norms_of(self, w: Matrix) -> Vector:
-        return np.sqrt(self._sum(w * w))
+        return np.sqrt(self._sum(w * w if w.ndim == 1 else np.einsum("ij,ij->i", w, w)))
 
     def _over_norms(self, numerators: Vector, norms: Vector) -> Vector:
         """One a column: ``numerators / norms`` of its block, zero where the norm is."""
@@ -158,12 +158,16 @@ class Blockwise:
         return np.sign(w) * np.maximum(np.abs(w) - step * self.l1, 0.0)
 
     def value(self, w: Matrix) -> float:
+        kinks, l2_term = self._terms(w)
+        return kinks + 0.5 * l2_term
+
+    def _terms(self, w: Matrix) -> tuple[float, float]:
+        """``Σ_b norm_b ‖w_b‖ + Σ_j l1_j |w_j|`` and ``Σ_b l2_b ‖w_b‖²``."""
         norms = self._norms_of(w)
         if np.any(norms[np.isinf(self.norms)] > 0.0):
-            return np.inf
-        used = w if not self.l1.any() else np.where(w == 0.0, 0.0, self.l1 * np.abs(w))
-        entries = float(used.sum()) if self.l1.any() else 0.0
-        return float(self.pull @ norms) + 0.5 * float(self.l2 @ norms**2) + entries
+            return np.inf, 0.0
+        entries = float(self.l1 @ np.abs(w)) if self.l1.any() else 0.0
+        return float(self.pull @ norms) + entries, float(self.l2 @ norms**2)
 
     def gradient(self, w: Matrix) -> Matrix:
         norms = self._norms_of(w)
@@ -213,13 +217,18 @@ class Blockwise:
 
     def subdiff_distance(self, w: Matrix, gradient: Matrix) -> Vector:
         """The distance of the block that a column belongs to."""
+        at_zero = np.maximum(self._norms_of(self._soft(gradient)) - self.norms, 0.0)[self.labels]
+        used = self.whole_blocks(rows_used(w))
+        at_zero[used] = self.restricted(used)._off(w[used], gradient[used])
+        return at_zero
+
+    def _off(self, w: Matrix, gradient: Matrix) -> Vector:
+        """How far from optimal blocks are that are not zero."""
         norms = self._norms_of(w)
-        slope = gradient + by_row(self.l2[self.labels], w)
-        at_zero = np.maximum(self._norms_of(self._soft(slope)) - self.norms, 0.0)
-        off = slope + by_row(self._over_norms(self.pull, norms), w)
+        off = gradient + by_row(self._over_norms(self.pull, norms) + self.l2[self.labels], w)
         if self.l1.any():
             off = np.where(w == 0.0, self._soft(off), off + self.l1 * np.sign(w))
-        return np.where(norms == 0.0, at_zero, self._norms_of(off))[self.labels]
+        return self._norms_of(off)[self.labels]
 
     def generalized_support(self, w: Matrix) -> NDArray[np.int32]:
         alive = (self._norms_of(w) > 0.0) | ~self._kinked
@@ -270,8 +279,8 @@ class Blockwise:
         return high
 
     def feasible(self, h: Matrix, w: Matrix) -> tuple[float, float, float, float]:
-        l2_term = float(self.l2 @ self._norms_of(w) ** 2)
-        kinks, ridged = self.value(w) - 0.5 * l2_term, self.l2 > 0.0
+        kinks, l2_term = self._terms(w)
+        ridged = self.l2 > 0.0
         if not ridged.any():
             multiple = 1.0 / max(self.dual_norm(h), 1e-300)
             return kinks, l2_term, multiple, multiple
@@ -280,6 +289,8 @@ class Blockwise:
         return kinks, l2_term, -1.0 if np.any(ridged & ~self._kinked) else by_rows, by_columns
 
     def excess(self, h: Matrix, a: float) -> float:
+        if not self.l2.any():
+            return 0.0
         beyond = np.maximum(self._norms_of(self._soft(a * h)) - self.norms, 0.0)
         paid = (self.l2 > 0.0) & (beyond > 0.0)
         return 0.5 * float(np.sum(beyond[paid] ** 2 / self.l2[paid]))

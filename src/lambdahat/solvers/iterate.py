@@ -7,6 +7,7 @@ Optim. 2014), and a step of the model is shortened until the objective falls.
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from typing import Protocol
 
 import numpy as np
@@ -41,6 +42,9 @@ class Iterate(Protocol):
     @property
     def scale(self) -> float:
         """The model's objective over the problem's."""
+
+    def look(self, h: Matrix | None) -> Generator[Matrix, Matrix, Matrix]:
+        """``X̃ᵀq`` of all columns, by a pass over X; ``h`` is that of the last look."""
 
     def bounds(self, h: Matrix) -> tuple[float, float]:
         """The objective, and a lower bound of its minimum, from ``h = X̃ᵀq``."""
@@ -81,6 +85,18 @@ class LeastSquares:
         support = rows_used(w)
         self.q = problem.design.weighted_residual(problem.y, support, w[support])
         self._settle()
+        self._moved, self._before = support, w[support]
+
+    def look(self, h: Matrix | None) -> Generator[Matrix, Matrix, Matrix]:
+        """Where few rows of many numbers have moved, by the Gram matrix of all columns and these."""
+        shift = self.w[self._moved] - self._before
+        some = rows_used(shift)
+        moved, design = self._moved[some], self.problem.design
+        if h is None or 2 * moved.size * (len(self.q) + h[0].size) > self.q.size:
+            return (yield self.q)
+        G = yield by_row(design.weights, design.product(moved, np.eye(moved.size)))
+        change = G @ shift[some]
+        return np.subtract(h, change, out=change)
 
     def bounds(self, h: Matrix) -> tuple[float, float]:
         """The better one of two dual points, multiples of the residual: see ``kernels.quadratic.feasible``."""
@@ -104,6 +120,8 @@ class LeastSquares:
         return problem.design.form(columns, problem.y, self.q, h[columns], self.w[columns], penalty, previous)
 
     def step(self, columns: Columns, form: QuadraticForm) -> None:
+        self._moved = np.union1d(columns, self.free).astype(np.int32) if self.free.size else columns
+        self._before = self.w[self._moved]
         self.w[columns] = form.w
         self.q = form.weighted_residual()
         self._settle()
@@ -140,6 +158,9 @@ class ProxNewton:
         self.loss = self._loss(self.z)
         self._form: QuadraticForm | None = None
         self._settle()
+
+    def look(self, h: Matrix | None) -> Generator[Matrix, Matrix, Matrix]:
+        return (yield self.q)
 
     @property
     def model_q(self) -> Vector | None:

@@ -34,7 +34,7 @@ def solve_columns(
     columns = form.working.columns if isinstance(form, GramForm) and form.working else _NO_COLUMNS
     iterate = iterate_at(problem, w, None if start is None else problem.offset(start))
     known = start.gradient if start is not None and not free_columns(problem).size else None
-    h = (yield iterate.q) if known is None else known
+    h = (yield from iterate.look(None)) if known is None else known
     least = len(w) if penalty.is_smooth else SMALLEST_WORKING_SET
     primal, best_dual, progress, tightening = np.inf, 0.0, Progress(), 1.0  # zero is a dual point
     for iteration in range(max_iter + 1):
@@ -60,7 +60,7 @@ def solve_columns(
         inner_target = tightening * max(0.3 * gap_target, 0.0 if cheap else 0.05 * gap)
         descent.run(form, iterate.scale * inner_target, iterate.scale * atol)
         iterate.step(columns, form)
-        h = yield iterate.q
+        h = yield from iterate.look(h)
     return conclude(problem, w, progress.gap / unit, iteration, tol, max_iter, offset=iterate.offset)
 
 
