@@ -32,6 +32,9 @@ Blocks = tuple[NDArray[np.intp], Vector]
 # Newton directions by conjugate gradients are truncated: the next one starts from a better point.
 MAX_PRODUCTS = 100
 
+# A Newton step on gathered columns costs as much as a hundred sweeps, and most of its blocks turn round on the way.
+_BLOCK_SWEEPS = 8
+
 
 Terms = Any
 """A penalty restricted to the working set (``penalties.base``), whose strengths go to the kernels as they are."""
@@ -158,7 +161,7 @@ class DenseForm:
         else:
             terms = (*self._blocks, penalty.norms, penalty.l2, penalty.l1)
             w, residual = _two_dimensional(self.w), _two_dimensional(self.residual)
-            block.sweep_dense(self.A, *terms, w, residual, n_sweeps)
+            block.sweep_dense(self.A, *terms, w, residual, _BLOCK_SWEEPS * n_sweeps)
         return np.inf
 
     def gradient(self, subset: Subset) -> Matrix:

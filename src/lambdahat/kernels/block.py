@@ -146,9 +146,15 @@ def sweep_dense(A, starts, bounds, norms, l2, l1, W, R, n_sweeps):
             for c in range(m):
                 column = A[first + c]
                 new[c] = 0.0
-                for i in range(n):
-                    for t in range(T):
-                        new[c, t] += column[i] * R[i, t]
+                if T == 1:
+                    total = 0.0
+                    for i in range(n):
+                        total += column[i] * R[i, 0]
+                    new[c, 0] = total
+                else:
+                    for i in range(n):
+                        for t in range(T):
+                            new[c, t] += column[i] * R[i, t]
                 for t in range(T):
                     old = W[first + c, t]
                     new[c, t] = old + step * (new[c, t] - l2[b] * old)
@@ -161,7 +167,11 @@ def sweep_dense(A, starts, bounds, norms, l2, l1, W, R, n_sweeps):
                     W[first + c, t] = new[c, t]
                     new[c, t] = delta
                     moved = moved or delta != 0.0
-                if moved:
+                if moved and T == 1:
+                    delta = new[c, 0]
+                    for i in range(n):
+                        R[i, 0] -= column[i] * delta
+                elif moved:
                     for i in range(n):
                         for t in range(T):
                             R[i, t] -= column[i] * new[c, t]
