@@ -11,7 +11,19 @@ import scipy.sparse
 from lambdahat.criteria import CrossValidation, Data, HeldOut
 from lambdahat.datafits import Logistic, Quadratic
 from lambdahat.design import as_storage
-from lambdahat.penalties import elastic_net, l1, ridge, tied_elastic_net, weighted_l1
+from lambdahat.penalties import (
+    elastic_net,
+    group_lasso,
+    l1,
+    ridge,
+    rows,
+    sparse_group_lasso,
+    tied_elastic_net,
+    tied_rows,
+    tied_sparse_group_lasso,
+    weighted_groups,
+    weighted_l1,
+)
 
 FACTORS = np.array([0.0, 1.0, 0.5, np.inf, 2.0, 1.0])  # unpenalised, excluded, and in between; repeated along p
 
@@ -42,6 +54,37 @@ PENALTIES = {
     "ridge factors": lambda p: ridge(p, 1.0, factors(p), total_weight=20.0),
     "ridge positive": lambda p: ridge(p, 1.0, total_weight=20.0, positive=True),
 }
+
+BLOCKS = np.array([2, 0, 0, 1, 2, 3, 1, 2])  # groups of one to three columns, not next to each other; repeated along p
+BLOCK_FACTORS = np.array([1.0, 0.5, np.inf, 0.0])  # in between, excluded, unpenalised; repeated along the groups
+
+
+def labels(p):
+    return np.resize(BLOCKS, p) + 4 * (np.arange(p) // BLOCKS.size)
+
+
+def block_factors(p):
+    return np.resize(BLOCK_FACTORS, labels(p).max() + 1)
+
+
+# Penalties of blocks: of groups, for one target; of rows, for any number of targets.
+GROUP_PENALTIES = {
+    "groups": lambda p: group_lasso(labels(p), 0.1),
+    "groups factors": lambda p: group_lasso(labels(p), 0.1, block_factors(p)),
+    "sparse groups": lambda p: sparse_group_lasso(labels(p), 0.08, 0.05),
+    "tied sparse groups": lambda p: tied_sparse_group_lasso(
+        labels(p), 0.08, 0.5, np.resize([1.0, 2.0], labels(p).max() + 1)
+    ),
+    "weighted groups": lambda p: weighted_groups(labels(p), np.linspace(0.03, 0.2, labels(p).max() + 1), 1.3),
+}
+ROW_PENALTIES = {
+    "rows": lambda p: rows(p, 0.1, 0.0),
+    "rows elastic net": lambda p: rows(p, 0.08, 0.2),
+    "rows factors": lambda p: rows(p, 0.08, 0.2, factors(p)),
+    "tied rows": lambda p: tied_rows(p, 0.15, 0.6),
+    "weighted rows": lambda p: weighted_groups(np.arange(p), weights(p), 1.3),
+}
+BLOCK_PENALTIES = GROUP_PENALTIES | ROW_PENALTIES
 
 DATAFITS = {"quadratic": Quadratic(), "logistic": Logistic()}
 

@@ -92,7 +92,7 @@ class LeastSquares:
         shift = self.w[self._moved] - self._before
         some = rows_used(shift)
         moved, design = self._moved[some], self.problem.design
-        if h is None or 2 * moved.size * (len(self.q) + h[0].size) > self.q.size:
+        if h is None or self.q.ndim == 1 or 2 * moved.size * (len(self.q) + h[0].size) > self.q.size:
             return (yield self.q)
         G = yield by_row(design.weights, design.product(moved, np.eye(moved.size)))
         change = G @ shift[some]
