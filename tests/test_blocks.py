@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-import scipy.sparse
 import sklearn.linear_model as peer
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -226,25 +225,27 @@ def Problem_with(problem, penalty):
 
 
 @pytest.mark.parametrize("storage", ["F", "csc"])
-def test_a_large_support_of_groups(storage):
-    """More columns than a Gram matrix is made of."""
+@pytest.mark.parametrize("targets", [1, 2])
+def test_more_rows_than_a_gram_matrix_is_made_of(targets, storage):
     rng = np.random.default_rng(0)
-    X = rng.normal(size=(40, 6000)) * (rng.random((40, 6000)) < 0.5)
-    model = Model(lambda p, _: group_lasso(np.arange(p) // 3, 1e-3))
-    problem = model.problems(as_storage(STORAGES[storage](X)), X[:, 0] + rng.normal(size=40), [np.ones(40)])[0]
+    X, W = rng.normal(size=(30, 4000)), rng.normal(size=(4000, targets))
+    X = as_storage(STORAGES[storage](X))
+    problem = Model(lambda p, _: rows(p, 1e-5, 1.0)).problems(
+        X, X.matvec_columns(np.arange(4000, dtype=np.int32), W), [np.ones(30)]
+    )[0]
+    solution = solve(problem, tol=1e-8)
+    assert solution.support.size > 2500
+    assert_optimal(problem, solution, 1e-8)
+
+
+def test_groups_on_gathered_columns():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, 6000))
+    model = Model(lambda p, _: group_lasso(np.arange(p) // 50, 3e-3))
+    problem = model.problems(as_storage(X), X[:, 0] + rng.normal(size=300), [np.ones(300)])[0]
     solution = solve(problem, tol=1e-6)
-    assert solution.support.size > 100
+    assert solution.support.size > 2500
     assert_optimal(problem, solution, 1e-6)
-
-
-def test_many_rows_for_several_targets():
-    rng = np.random.default_rng(0)
-    X, W = rng.normal(size=(30, 4000)), rng.normal(size=(4000, 2))
-    for store in (np.asfortranarray, scipy.sparse.csc_array):
-        problem = Model(lambda p, _: rows(p, 1e-3, 1e-2)).problems(as_storage(store(X)), X @ W, [np.ones(30)])[0]
-        solution = solve(problem, tol=1e-8)
-        assert solution.support.size > 2500
-        assert_optimal(problem, solution, 1e-8)
 
 
 @settings(max_examples=40, deadline=None)

@@ -15,7 +15,7 @@ import importlib, json, pkgutil
 import numpy as np, scipy.sparse
 import lambdahat.kernels
 from lambdahat import ElasticNet, GradientSearch, HeldOut, Lasso, Ridge, SparseLogisticRegression, WeightedLasso
-from lambdahat import hypergradient
+from lambdahat import GroupLasso, MultiTaskElasticNet, MultiTaskLasso, SparseGroupLasso, hypergradient
 
 rng = np.random.default_rng(0)
 X, y = rng.normal(size=(60, 250)), rng.normal(size=60)
@@ -34,7 +34,14 @@ for dtype in (np.float64, np.float32):
             hypergradient(Lasso(0.05), A, y, cv=3, method=method)
             hypergradient(Lasso(0.05, positive=True), A, y, cv=3, method=method)
             hypergradient(classifier, A, y > 0.0, cv=3, method=method)
-ElasticNet(1.0, l1_ratio=1e-3).fit(rng.normal(size=(40, 6000)), rng.normal(size=40))  # thousands in the support
+        Y = np.column_stack([y, y**2])
+        for model in (MultiTaskLasso(0.05), MultiTaskElasticNet(0.05)):
+            GradientSearch(model, cv=3, max_evals=5).fit(A, Y).predict(A)
+        for model in (GroupLasso(2, 0.05), SparseGroupLasso(2, 0.05)):
+            GradientSearch(model, cv=3, max_evals=5).fit(A, y).predict(A)
+X = rng.normal(size=(40, 6000))
+ElasticNet(1.0, l1_ratio=1e-3).fit(X, rng.normal(size=40))  # thousands in the support
+MultiTaskElasticNet(1.0, l1_ratio=1e-3).fit(X, rng.normal(size=(40, 1)))
 
 found = {}
 for info in pkgutil.iter_modules(lambdahat.kernels.__path__, "lambdahat.kernels."):

@@ -55,8 +55,8 @@ class Curvature:
         out = by_row(self.diagonal, v)
         if self.U is not None and self.labels is not None:
             products = self.U * v
-            along = np.bincount(self.labels, products if v.ndim == 1 else products.sum(axis=1))
-            out -= by_row(along[self.labels], self.U)
+            along = np.bincount(self.labels, products if v.ndim == 1 else products.sum(axis=1))[self.labels]
+            out -= by_row(along.astype(np.float64, copy=False), self.U)
         return out
 
     def diagonal_after(self, variances: Vector) -> Matrix:
@@ -96,7 +96,7 @@ def solve_dense(A: Matrix, b: Matrix) -> Matrix:
     values, vectors = scipy.linalg.eigh(original)
     kept = values > len(b) * _EPS * values[-1]
     basis = vectors[:, kept]
-    return basis @ by_row(1.0 / values[kept], basis.T @ b)
+    return np.asarray(basis @ by_row(1.0 / values[kept], basis.T @ b))
 
 
 def conjugate_gradient(

@@ -139,7 +139,8 @@ class Design:
 
     def gradient_columns(self, columns: Columns, q: Matrix) -> Matrix:
         """``X̃ᵀq`` for some columns."""
-        return self.storage.rmatvec_columns(columns, q) - np.multiply.outer(self.means[columns], q.sum(axis=0))
+        product = self.storage.rmatvec_columns(columns, q)
+        return np.asarray(product - np.multiply.outer(self.means[columns], q.sum(axis=0)))
 
     def product(self, columns: Columns, v: Matrix) -> Matrix:
         """``X̃[:, columns] v``, for all rows, those of weight zero too."""

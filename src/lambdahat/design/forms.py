@@ -97,7 +97,7 @@ class GramForm:
     def _free(self) -> tuple[Subset, Matrix]:
         """Unpenalised columns, and the inverse of their block of ``G``."""
         free = np.flatnonzero(self.penalty.free & (self.curvature > 0.0))
-        return free, np.linalg.pinv(self.G[free[:, None], free], hermitian=True)
+        return free, np.asarray(np.linalg.pinv(self.G[free[:, None], free], hermitian=True), dtype=np.float64)
 
     @cached_property
     def _blocks(self) -> Blocks:
@@ -111,8 +111,8 @@ class GramForm:
     def sweep(self, n_sweeps: int, gap_target: float) -> float:
         penalty, problem = self.penalty, (self.G, self.c, self.yy)
         if penalty.labels is None:
-            terms = (penalty.l1, penalty.l2, penalty.positive, *self._free)
-            return float(quadratic.descend(*problem, *terms, self.w, self.h, n_sweeps, gap_target)[0])
+            entries = (penalty.l1, penalty.l2, penalty.positive, *self._free)
+            return float(quadratic.descend(*problem, *entries, self.w, self.h, n_sweeps, gap_target)[0])
         terms = (*self._blocks, penalty.norms, penalty.l2, penalty.l1)
         c, w, h = (_two_dimensional(array) for array in (self.c, self.w, self.h))
         return float(block.descend(self.G, c, self.yy, *terms, w, h, n_sweeps, gap_target)[0])
@@ -156,12 +156,12 @@ class DenseForm:
     def sweep(self, n_sweeps: int, gap_target: float) -> float:
         penalty = self.penalty
         if penalty.labels is None:
-            terms = (penalty.l1, penalty.l2, penalty.positive)
-            dense.sweep(self.A, self.curvature, *terms, self.w, self.residual, n_sweeps)
+            entries = (penalty.l1, penalty.l2, penalty.positive)
+            dense.sweep(self.A, self.curvature, *entries, self.w, self.residual, n_sweeps)
         else:
             terms = (*self._blocks, penalty.norms, penalty.l2, penalty.l1)
-            w, residual = _two_dimensional(self.w), _two_dimensional(self.residual)
-            block.sweep_dense(self.A, *terms, w, residual, _BLOCK_SWEEPS * n_sweeps)
+            state = (_two_dimensional(self.w), _two_dimensional(self.residual))
+            block.sweep_dense(*(self.A, *terms, *state, _BLOCK_SWEEPS * n_sweeps))
         return np.inf
 
     def gradient(self, subset: Subset) -> Matrix:
@@ -224,17 +224,17 @@ class SparseForm:
         w, penalty, means = self.w[subset], self.penalty.restricted(subset), self.means[subset]
         problem = (*self.storage.arrays, self.columns[subset], self.design.weights, means)
         if penalty.labels is None:
-            terms = (self.curvature[subset], penalty.l1, penalty.l2, penalty.positive)
-            csc.sweep(*problem, *terms, w, self.q, n_sweeps)
+            entries = (self.curvature[subset], penalty.l1, penalty.l2, penalty.positive)
+            csc.sweep(*problem, *entries, w, self.q, n_sweeps)
         else:
             starts = block_starts(penalty.labels)
             terms = (starts, self._bounds[subset][starts[:-1]], penalty.norms, penalty.l2, penalty.l1)
-            block.sweep_csc(*problem, *terms, _two_dimensional(w), _two_dimensional(self.q), n_sweeps)
+            block.sweep_csc(*(*problem, *terms, _two_dimensional(w), _two_dimensional(self.q), n_sweeps))
         self.w[subset] = w
 
     def gradient(self, subset: Subset) -> Matrix:
         product = self.storage.rmatvec_columns(self.columns[subset], self.q)
-        return product - np.multiply.outer(self.means[subset], self.q.sum(axis=0))
+        return np.asarray(product - np.multiply.outer(self.means[subset], self.q.sum(axis=0)))
 
     def _product(self, columns: Columns, means: Vector, d: Matrix) -> Matrix:
         """``s∘X̃d``."""

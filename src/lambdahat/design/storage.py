@@ -150,18 +150,18 @@ class SparseStorage:
 
     def rmatvec_columns(self, columns: Columns, q: Matrix) -> Matrix:
         if q.ndim == 2:
-            out = np.empty((columns.size, q.shape[1]))
-            block.rmatvec_csc(*self.arrays, columns, np.ascontiguousarray(q), out)
-            return out
+            products = np.empty((columns.size, q.shape[1]))
+            block.rmatvec_csc(*self.arrays, columns, np.ascontiguousarray(q), products)
+            return products
         out = np.empty(columns.size)
         csc.rmatvec_columns(*self.arrays, columns, q, out)
         return out
 
     def matvec_columns(self, columns: Columns, v: Matrix) -> Matrix:
         if v.ndim == 2:
-            out = np.zeros((self.shape[0], v.shape[1]))
-            block.matvec_csc(*self.arrays, columns, np.ascontiguousarray(v), out)
-            return out
+            products = np.zeros((self.shape[0], v.shape[1]))
+            block.matvec_csc(*self.arrays, columns, np.ascontiguousarray(v), products)
+            return products
         out = np.zeros(self.shape[0])
         csc.matvec_columns(*self.arrays, columns, v, out)
         return out

@@ -221,7 +221,7 @@ class LinearModel(BaseEstimator):
         if scipy.sparse.issparse(X):
             return np.asarray(X @ coef + intercept)
         used = rows_used(coef)
-        return as_storage(X).matvec_columns(used, coef[used]) + intercept
+        return np.asarray(as_storage(X).matvec_columns(used, coef[used]) + intercept)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -10,7 +10,7 @@ from lambdahat.estimators.base import LinearClassifier, LinearModel, LinearRegre
 from lambdahat.estimators.gradient_search import GradientSearch
 from lambdahat.estimators.linear_models import ElasticNet, Lasso
 from lambdahat.estimators.logistic import SparseLogisticRegression
-from lambdahat.penalties import Separable
+from lambdahat.penalties import Penalty
 
 
 class CrossValidated(LinearModel):
@@ -21,7 +21,7 @@ class CrossValidated(LinearModel):
     n_jobs: int | None
     verbose: int
 
-    def _make_penalty(self, n_features: int, total_weight: float) -> Separable:
+    def _make_penalty(self, n_features: int, total_weight: float) -> Penalty:
         return self._estimator()._make_penalty(n_features, total_weight)
 
     def _estimator(self, l1_ratio: float = 1.0) -> LinearModel:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from lambdahat._validation import check_factors, check_name, check_real
 from lambdahat.estimators.base import LinearModel, LinearRegressor
 from lambdahat.linear import Vector
-from lambdahat.penalties import Separable, elastic_net, l1, ridge, tied_elastic_net, weighted_l1
+from lambdahat.penalties import Penalty, Separable, elastic_net, l1, ridge, tied_elastic_net, weighted_l1
 from lambdahat.search import Space
 
 COMMON = """
@@ -93,16 +93,16 @@ class AlphaAndRatio(LinearModel):
     l1_ratio: float
     tunable = ("alpha", "l1_ratio")
 
-    def _make_penalty(self, n_features: int, total_weight: float) -> Separable:
+    def _make_penalty(self, n_features: int, total_weight: float) -> Penalty:
         alpha, ratio = check_real(self.alpha, "alpha"), check_real(self.l1_ratio, "l1_ratio", high=1.0)
         factors = self._factors(n_features)
         return elastic_net(n_features, alpha * ratio, alpha * (1.0 - ratio), factors, positive=self.positive)
 
-    def _tied_penalty(self, n_features: int, total_weight: float) -> Separable:
+    def _tied_penalty(self, n_features: int, total_weight: float) -> Penalty:
         alpha, ratio = check_real(self.alpha, "alpha"), check_real(self.l1_ratio, "l1_ratio", high=1.0)
         return tied_elastic_net(n_features, alpha, ratio, self._factors(n_features), positive=self.positive)
 
-    def _penalty_of(self, names: tuple[str, ...]) -> Callable[[int, float], Separable]:
+    def _penalty_of(self, names: tuple[str, ...]) -> Callable[[int, float], Penalty]:
         return self._tied_penalty if names == ("alpha",) else self._make_penalty
 
     def _space(self, names: Sequence[str] | None, n_features: int) -> Space:

@@ -52,7 +52,7 @@ def excess(h, l1, l2, positive, a):
 
 
 @njit(cache=True, nogil=True)
-def bounds(h, w, l1, l2, positive, yr, rr):
+def _bounds(h, w, l1, l2, positive, yr, rr):
     """Primal value and a dual value (a lower bound of the optimum), the better one of two dual points."""
     l1_term, l2_term, by_rows, by_columns = feasible(h, w, l1, l2, positive)
     primal = 0.5 * rr + l1_term + 0.5 * l2_term
@@ -101,7 +101,7 @@ def descend(G, c, yy, l1, l2, positive, free, free_inverse, w, h, max_sweeps, ga
             cw += c[j] * w[j]
             hw += h[j] * w[j]
         yr = yy - cw
-        primal, dual = bounds(h, w, l1, l2, positive, yr, max(yr - hw, 0.0))
+        primal, dual = _bounds(h, w, l1, l2, positive, yr, max(yr - hw, 0.0))
         best_dual = max(best_dual, dual - slack)
         gap = primal - best_dual
         if gap <= gap_target or sweep == max_sweeps:

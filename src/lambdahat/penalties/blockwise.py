@@ -122,11 +122,11 @@ class Blockwise:
 
     @property
     def excluded(self) -> NDArray[np.bool_]:
-        return np.isinf(self.norms)[self.labels]
+        return np.asarray(np.isinf(self.norms)[self.labels])
 
     @property
     def free(self) -> NDArray[np.bool_]:
-        return (~self._kinked & (self.l2 == 0.0))[self.labels]
+        return np.asarray((~self._kinked & (self.l2 == 0.0))[self.labels])
 
     @property
     def least_strength(self) -> float:
@@ -144,7 +144,8 @@ class Blockwise:
 
     def _sum(self, w: Matrix) -> Vector:
         """The sum over each block."""
-        return np.bincount(self.labels, w if w.ndim == 1 else w.sum(axis=1), self.n_blocks)
+        sums = np.bincount(self.labels, w if w.ndim == 1 else w.sum(axis=1), self.n_blocks)
+        return sums.astype(np.float64, copy=False)
 
     def _norms_of(self, w: Matrix) -> Vector:
         return np.sqrt(self._sum(w * w if w.ndim == 1 else np.einsum("ij,ij->i", w, w)))
@@ -287,7 +288,7 @@ class Blockwise:
             multiple = 1.0 / max(self.dual_norm(h), 1e-300)
             return kinks, l2_term, multiple, multiple
         by_rows = 1.0 / max(self.dual_norm(h - by_row(self.l2[self.labels], w)), 1e-300)
-        by_columns = 1.0 / max(self.dual_norm(by_row((~ridged)[self.labels], h)), 1e-300)
+        by_columns = 1.0 / max(self.dual_norm(by_row(np.where(ridged, 0.0, 1.0)[self.labels], h)), 1e-300)
         return kinks, l2_term, -1.0 if np.any(ridged & ~self._kinked) else by_rows, by_columns
 
     def excess(self, h: Matrix, a: float) -> float:

@@ -78,11 +78,11 @@ class Separable:
 
     @property
     def excluded(self) -> NDArray[np.bool_]:
-        return np.isinf(self.l1)
+        return np.asarray(np.isinf(self.l1))
 
     @property
     def free(self) -> NDArray[np.bool_]:
-        return (self.l1 == 0.0) & (self.l2 == 0.0)
+        return np.asarray((self.l1 == 0.0) & (self.l2 == 0.0))
 
     @property
     def least_strength(self) -> float:
