@@ -7,7 +7,7 @@ strength or one factor for each row or group: the search is the same.
 """
 
 # %%
-# Thirty features, of which four explain eight curves together, each at its own time.
+# Thirty features, of which four explain twelve targets together, each in its own way.
 
 import numpy as np
 from matplotlib import pyplot as plt
@@ -16,11 +16,9 @@ from lambdahat import GradientSearch, GroupLasso, HeldOut, Lasso, MultiTaskLasso
 
 rng = np.random.default_rng(0)
 X, X_val, X_new = rng.normal(size=(3, 60, 30))
-time = np.linspace(0, 1, 8)
-W = np.zeros((30, 8))
-for row, centre in zip((3, 8, 15, 22), (0.2, 0.4, 0.6, 0.8), strict=True):
-    W[row] = np.exp(-0.5 * ((time - centre) / 0.12) ** 2)
-Y, Y_val, Y_new = (A @ W + rng.normal(size=(60, 8)) for A in (X, X_val, X_new))
+W = np.zeros((30, 12))
+W[[3, 8, 15, 22]] = 0.5 * rng.normal(size=(4, 12))
+Y, Y_val, Y_new = (A @ W + rng.normal(size=(60, 12)) for A in (X, X_val, X_new))
 
 # %%
 # One λ for all targets together, against one Lasso a target, each with a λ of its own.

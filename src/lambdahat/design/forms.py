@@ -32,7 +32,7 @@ Blocks = tuple[NDArray[np.intp], Vector]
 # Newton directions by conjugate gradients are truncated: the next one starts from a better point.
 MAX_PRODUCTS = 100
 
-# A Newton step on gathered columns costs as much as a hundred sweeps, and most of its blocks turn round on the way.
+# Sweeps of dense blocks for one of entries: a Newton step costs as much as fifty, and many blocks turn round on the way.
 _BLOCK_SWEEPS = 8
 
 
@@ -115,7 +115,8 @@ class GramForm:
             return float(quadratic.descend(*problem, *entries, self.w, self.h, n_sweeps, gap_target)[0])
         terms = (*self._blocks, penalty.norms, penalty.l2, penalty.l1)
         c, w, h = (_two_dimensional(array) for array in (self.c, self.w, self.h))
-        return float(block.descend(self.G, c, self.yy, *terms, w, h, n_sweeps, gap_target)[0])
+        arguments = (self.G, c, self.yy, *terms, w, h, _BLOCK_SWEEPS * n_sweeps, gap_target)
+        return float(block.descend(*arguments)[0])
 
     def gradient(self, subset: Subset) -> Matrix:
         return self.h[subset]
