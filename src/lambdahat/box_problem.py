@@ -76,7 +76,7 @@ class BoxProblem:
     @cached_property
     def curvature(self) -> Vector:
         """``‖x_i‖² + constant²``, shape (n,)."""
-        return self.rows.squared_norms + self.constant**2
+        return np.asarray(self.rows.squared_norms + self.constant**2)
 
     @cached_property
     def null_value(self) -> float:
@@ -89,11 +89,11 @@ class BoxProblem:
 
     def prediction(self, w: Vector) -> Vector:
         """``z = Xw`` of all rows."""
-        return self.rows.predict(w[:-1]) + self.constant * w[-1]
+        return np.asarray(self.rows.predict(w[:-1]) + self.constant * w[-1])
 
     def prediction_on(self, rows: Columns, w: Vector) -> Vector:
         """``z`` of some rows."""
-        return self.rows.predict_rows(rows, w[:-1]) + self.constant * w[-1]
+        return np.asarray(self.rows.predict_rows(rows, w[:-1]) + self.constant * w[-1])
 
     def weights_of(self, rows: Columns, beta: Vector) -> Vector:
         """``w = Σ_i β_i x_i`` over some rows."""
@@ -113,7 +113,7 @@ class BoxProblem:
         ridge = damping * self.curvature[rows]
         if not isinstance(self.rows.transposed, SparseStorage) and rows.size <= _FACTORISED:
             X_S = self.rows.gather(rows)
-            H = X_S @ X_S.T + self.constant**2
+            H = np.asarray(X_S @ X_S.T + self.constant**2)
             H[np.diag_indices_from(H)] += ridge
             return solve_dense(H, b)
 

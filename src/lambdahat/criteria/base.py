@@ -9,9 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lambdahat._validation import check_target, encode_labels
+from lambdahat.box_problem import BoxModel, BoxProblem
 from lambdahat.datafits import Datafit, Quadratic
-from lambdahat.design import Design, Moments, NormalEquations, Storage
+from lambdahat.design import Design, Moments, NormalEquations
 from lambdahat.linear import Vector
+from lambdahat.penalties import Separable
 from lambdahat.problem import Model, Problem
 
 # Below this share of ‖y‖² a mean squared error from normal equations has lost digits to cancellation.
@@ -22,7 +24,7 @@ _CANCELLATION = 1e-7
 class Data:
     """Validated training data."""
 
-    storage: Storage
+    storage: Any  # a Storage, or a RowStorage where the model reads rows
     y: Vector
     sample_weight: Vector
     X: Any  # as validated, for splitters
@@ -76,7 +78,7 @@ class Validation:
 class Fold:
     """An inner problem, the rows that judge its solution, and its weight in the average."""
 
-    problem: Problem
+    problem: Problem | BoxProblem
     validation: Validation
     weight: float = 1.0
 
@@ -84,14 +86,14 @@ class Fold:
 class Criterion(Protocol):
     """Turns data into inner problems; the criterion is the weighted mean of their validation errors."""
 
-    def folds(self, model: Model, data: Data) -> list[Fold]:
+    def folds(self, model: Model | BoxModel, data: Data) -> list[Fold]:
         """The inner problems. Weights need not sum to one."""
 
 
 def check_trainable(folds: list[Fold]) -> None:
     """Refuse folds that cannot tell one hyperparameter from another."""
     penalty = folds[0].problem.penalty
-    if not np.any(np.isfinite(penalty.l1) & ((penalty.l1_factors > 0.0) | (penalty.l2_factors > 0.0))):
+    if isinstance(penalty, Separable) and not _penalises(penalty):
         raise ValueError("every feature is unpenalised or excluded: there is nothing to tune, change the factors")
     for k, fold in enumerate(folds):
         problem = fold.problem
@@ -102,6 +104,8 @@ def check_trainable(folds: list[Fold]) -> None:
                 f"{where} hold one class only: a model between two cannot be fitted there, use folds that keep the "
                 "shares of the classes (scikit-learn's StratifiedKFold), or fewer folds"
             )
+        if isinstance(problem, BoxProblem):
+            continue
         if np.ptp(problem.y[rows]) == 0.0 and not (problem.y_mean == 0.0 and problem.y[rows[0]] != 0.0):
             raise ValueError(
                 f"y is constant in {where}: nothing can be learnt there, use other folds (for example shuffled ones) "
@@ -112,6 +116,11 @@ def check_trainable(folds: list[Fold]) -> None:
                 f"every column of X is constant in {where}: nothing can be learnt there, use other folds (for example "
                 "shuffled ones) or other features"
             )
+
+
+def _penalises(penalty: Separable) -> bool:
+    strength = (penalty.l1_factors > 0.0) | (penalty.l2_factors > 0.0)
+    return bool(np.any(np.isfinite(penalty.l1) & strength))
 
 
 def is_constant(problem: Problem) -> bool:

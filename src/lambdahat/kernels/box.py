@@ -23,18 +23,18 @@ def sweep_sparse(
     """Sweep until rows of ``work`` stored values have been visited, or the largest violation is at most ``goal``.
 
     ``beta`` and ``w`` are updated in place. ``limit`` is the push beyond which rows are set aside in the first sweep.
-    Rows set aside move to the end of ``active``. Returns how many are left, the largest violation of the last sweep
-    (a step times its curvature: in units of the gradient), and the state of the generator.
+    Rows set aside move to the end of ``active``. Returns the largest violation of the last sweep (a step times its
+    curvature: in units of the gradient) and the state of the generator.
     """
     last = uint64(w.shape[0] - 1)
     n_active = uint64(active.shape[0])
     done = uint64(0)
     while True:
         violation = 0.0
-        for m in range(n_active - uint64(1)):
+        for first in range(n_active - uint64(1)):
             state = state * uint64(6364136223846793005) + uint64(1442695040888963407)
-            other = m + (state >> uint64(33)) % (n_active - m)
-            active[m], active[other] = active[other], active[m]
+            other = first + (state >> uint64(33)) % (n_active - first)
+            active[first], active[other] = active[other], active[first]
         m = uint64(0)
         while m < n_active:
             i = uint64(uint32(active[m]))
@@ -80,7 +80,7 @@ def sweep_sparse(
             m += uint64(1)
         limit = violation
         if violation <= goal or done >= work or n_active == uint64(0):
-            return n_active, violation, state
+            return violation, state
 
 
 @njit(cache=True, nogil=True, fastmath=True)
@@ -92,10 +92,10 @@ def sweep_dense(X, active, y, epsilon, lower, upper, curvature, constant, beta, 
     done = uint64(0)
     while True:
         violation = 0.0
-        for m in range(n_active - uint64(1)):
+        for first in range(n_active - uint64(1)):
             state = state * uint64(6364136223846793005) + uint64(1442695040888963407)
-            other = m + (state >> uint64(33)) % (n_active - m)
-            active[m], active[other] = active[other], active[m]
+            other = first + (state >> uint64(33)) % (n_active - first)
+            active[first], active[other] = active[other], active[first]
         m = uint64(0)
         while m < n_active:
             i = uint64(uint32(active[m]))
@@ -124,8 +124,8 @@ def sweep_dense(X, active, y, epsilon, lower, upper, curvature, constant, beta, 
             step = new - old
             if step != 0.0:
                 beta[i] = new
-                for j in range(p):
-                    w[j] += step * X[i, j]
+                for column in range(p):
+                    w[column] += step * X[i, column]
                 w[p] += step * constant
                 violation = max(violation, abs(step) * bend)
             else:
@@ -139,4 +139,4 @@ def sweep_dense(X, active, y, epsilon, lower, upper, curvature, constant, beta, 
             m += uint64(1)
         limit = violation
         if violation <= goal or done >= work or n_active == uint64(0):
-            return n_active, violation, state
+            return violation, state

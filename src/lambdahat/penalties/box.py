@@ -60,7 +60,7 @@ class Box:
     def prox(self, z: Vector, step: float | Vector) -> Vector:
         """``argmin_u ½‖u − z‖² + step·g(u)``; ``step`` may be one a coordinate."""
         shrunk = np.sign(z) * np.maximum(np.abs(z) - step * self.epsilon, 0.0)
-        return np.clip(shrunk, self.lower, self.upper)
+        return np.asarray(np.clip(shrunk, self.lower, self.upper))
 
     def prox_jvp(self, z: Vector, step: float, dz: Matrix) -> Matrix:
         smooth, sign, by_C = self._prox_slopes(z, step)
@@ -83,7 +83,7 @@ class Box:
         """Distance, per coordinate, of minus the gradient of the rest to the subdifferential of ``g`` at ``beta``."""
         low = np.where(beta <= self.lower, -np.inf, np.where(beta <= 0.0, -self.epsilon, self.epsilon))
         high = np.where(beta >= self.upper, np.inf, np.where(beta >= 0.0, self.epsilon, -self.epsilon))
-        return np.maximum(np.maximum(low + gradient, -gradient - high), 0.0)
+        return np.asarray(np.maximum(np.maximum(low + gradient, -gradient - high), 0.0))
 
     def generalized_support(self, beta: Vector) -> NDArray[np.int32]:
         return np.flatnonzero(self._is_smooth(beta)).astype(np.int32)

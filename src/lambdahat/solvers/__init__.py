@@ -1,8 +1,9 @@
 """Solvers of one inner problem."""
 
 from lambdahat.solvers.alpha_max import alpha_max
+from lambdahat.solvers.box import polish_box
 from lambdahat.solvers.polish import polish
 from lambdahat.solvers.smooth import is_smooth
 from lambdahat.solvers.solve import solve, solve_many
 
-__all__ = ["alpha_max", "is_smooth", "polish", "solve", "solve_many"]
+__all__ = ["alpha_max", "is_smooth", "polish", "polish_box", "solve", "solve_many"]

@@ -1,20 +1,23 @@
 """Support vector machines: dual coordinate descent over the rows, and Newton steps on those that are free.
 
 A round looks at all rows once, which gives the duality gap and says which rows are worth sweeping: not those at a bound
-that are pushed against it. Sweeps follow, as many as cost a look twice, and then, on the rows strictly inside the box, a
-damped Newton step that is clipped to it. Descent finds the rows at their bounds and is slow at the end; Newton is exact
-there. Hsieh et al., ICML 2008, for the descent; Bertsekas, *Projected Newton methods*, 1982, for the step.
+that are pushed against it. Sweeps follow, as many as cost two looks, and where they have become slow, a damped Newton
+step on the rows strictly inside the box, clipped to it. Descent finds the rows at their bounds; Newton is exact once
+they are found. Hsieh et al., ICML 2008, for the descent; Bertsekas, *Projected Newton methods*, 1982, for the step.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 
 from lambdahat.box_problem import BoxProblem, Dual
+from lambdahat.design import DenseStorage, RowStorage
 from lambdahat.kernels import box as kernels
 from lambdahat.linear import Vector
 from lambdahat.problem import Solution
-from lambdahat.design import SparseStorage
 
 _WORK = 2  # looks that the sweeps of a round may cost
 _LEAST_WORK = 50_000  # stored values; less than that costs no more than the call
@@ -24,6 +27,7 @@ _LEAST_DAMPING = 1e-13
 _SLOW = 0.7  # what is left of the gap after a round of sweeps that asks for a Newton step
 _CG_STEPS, _MOST_CG_STEPS = 30, 2000
 _HALVINGS = 5
+_GAIN = 1e-5  # left of the slope by polishing
 
 
 def solve_box(problem: BoxProblem, tol: float, max_iter: int, start: Solution | None = None) -> Solution:
@@ -35,14 +39,16 @@ def solve_box(problem: BoxProblem, tol: float, max_iter: int, start: Solution | 
     if unit == 0.0:  # C is zero, or every target within ε
         return _conclude(problem, np.zeros(problem.y.size), np.zeros(problem.n_features + 1), 0.0, 0, tol, max_iter)
     best, since = np.inf, 0
-    for n_iter in range(1, max_iter + 1):
+    n_iter = 0
+    while True:
+        n_iter += 1
         z = descent.refresh()
         gap = problem.gap(descent.beta, descent.w, z) / unit
         slow = gap > _SLOW * best
         since = 0 if gap < best else since + 1
         if gap < best:
             best, beta, w = gap, descent.beta.copy(), descent.w.copy()
-        if best <= tol or since == _PATIENCE:
+        if best <= tol or since == _PATIENCE or n_iter == max_iter:
             break
         descent.sweep(z, goal=0.1 * tol)
         if slow:
@@ -55,7 +61,6 @@ class _Descent:
 
     def __init__(self, problem: BoxProblem, start: object) -> None:
         self.problem, penalty = problem, problem.penalty
-        self.sparse = isinstance(problem.rows.transposed, SparseStorage)
         self.beta = np.zeros(problem.y.size)
         if isinstance(start, Dual) and start.beta.size == self.beta.size:
             before = penalty.with_hyperparams(np.array([start.C, penalty.epsilon]))
@@ -92,14 +97,11 @@ class _Descent:
         active = np.flatnonzero(worth).astype(np.int32)
         if active.size == 0:
             return
-        common = (
-            active, problem.y, penalty.epsilon, penalty.lower, penalty.upper, problem.curvature, problem.constant,
+        sweep, X = _kernel(problem.rows)
+        self.limit, self.state = sweep(
+            *X, active, problem.y, penalty.epsilon, penalty.lower, penalty.upper, problem.curvature, problem.constant,
             self.beta, self.w, self.limit, np.uint64(self.work), goal, np.uint64(self.state),
         )  # fmt: skip
-        if self.sparse:
-            _, self.limit, self.state = kernels.sweep_sparse(*problem.rows.transposed.arrays, *common)
-        else:
-            _, self.limit, self.state = kernels.sweep_dense(problem.rows.transposed.X.T, *common)
 
     def newton(self) -> None:
         """A step to the minimum on the free rows, clipped to the box and to the signs, where that decreases."""
@@ -126,6 +128,12 @@ class _Descent:
         self.damping = min(10.0 * self.damping, 1.0)
 
 
+def _kernel(rows: RowStorage) -> tuple[Any, tuple[Any, ...]]:
+    if isinstance(rows.transposed, DenseStorage):
+        return kernels.sweep_dense, (rows.transposed.X.T,)
+    return kernels.sweep_sparse, rows.transposed.arrays
+
+
 def _conclude(
     problem: BoxProblem, beta: Vector, w: Vector, gap: float, n_iter: int, tol: float, max_iter: int
 ) -> Solution:
@@ -140,3 +148,26 @@ def _conclude(
         )
     dual = Dual(beta, problem.penalty.C)
     return Solution(w[:-1], problem.constant * w[-1], max(gap, 0.0), n_iter, converged, message, dual)
+
+
+def polish_box(problem: BoxProblem, solution: Solution, tol: float) -> tuple[Solution, float]:
+    """One undamped Newton step on the free rows, where none of them leaves: see :func:`lambdahat.solvers.polish`.
+
+    Returns the solution, and ``tol`` as it deserves now.
+    """
+    penalty, beta = problem.penalty, solution.workspace.beta.copy()
+    S = penalty.generalized_support(beta)
+    if S.size == 0:
+        return solution, tol
+    w = np.append(solution.w, solution.intercept / problem.constant if problem.constant else 0.0)
+    slope = problem.prediction_on(S, w) - problem.y[S] + penalty.epsilon * np.sign(beta[S])
+    atol = _GAIN * float(np.abs(slope).max())
+    new = beta[S] + problem.solve_free(S, -slope, atol=atol, max_iter=2 * S.size + 100)
+    inside = (new > penalty.lower[S]) & (new < penalty.upper[S])
+    if not np.all(inside) or (penalty.epsilon > 0.0 and np.any(new * beta[S] <= 0.0)):
+        return solution, tol
+    beta[S] = new
+    rows = np.flatnonzero(beta).astype(np.int32)
+    w = problem.weights_of(rows, beta[rows])
+    dual = Dual(beta, penalty.C)
+    return replace(solution, w=w[:-1], intercept=problem.constant * w[-1], workspace=dual), _GAIN * tol
