@@ -104,6 +104,10 @@ class BoxProblem:
         primal = 0.5 * float(w @ w) + self.penalty.conjugate(self.y - z)
         return primal + 0.5 * float(w @ w) - float(self.y @ beta) + self.penalty.value(beta)
 
+    def is_factorised(self, rows: Columns) -> bool:
+        """Whether the system of some rows is solved by a factorisation."""
+        return not isinstance(self.rows.transposed, SparseStorage) and rows.size <= _FACTORISED
+
     def solve_free(self, rows: Columns, b: Vector, *, atol: float, damping: float = 0.0, max_iter: int) -> Vector:
         """Solve ``(X_S X_Sᵀ + damping·diag) v = b`` on some rows: Newton's system, and that of the hypergradient.
 
@@ -111,7 +115,7 @@ class BoxProblem:
         Singular systems get their minimum-norm solution.
         """
         ridge = damping * self.curvature[rows]
-        if not isinstance(self.rows.transposed, SparseStorage) and rows.size <= _FACTORISED:
+        if self.is_factorised(rows):
             X_S = self.rows.gather(rows)
             H = np.asarray(X_S @ X_S.T + self.constant**2)
             H[np.diag_indices_from(H)] += ridge

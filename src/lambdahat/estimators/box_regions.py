@@ -13,7 +13,7 @@ from lambdahat.outer import Line, Region
 from lambdahat.search import Space
 
 # Range of C about the unit below, and of ε about the spread of the target.
-_LEAST_C, _GREATEST_C = 1e-2, 1e4
+_LEAST_C, _GREATEST_C = 0.3, 1e4
 _LEAST_EPSILON, _GREATEST_EPSILON = 1e-3, 2.0
 _EPSILONS = (0.1, 0.5, 0.02)  # of the lines along C, in spreads
 

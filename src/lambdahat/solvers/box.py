@@ -14,20 +14,22 @@ from typing import Any
 import numpy as np
 
 from lambdahat.box_problem import BoxProblem, Dual
-from lambdahat.design import DenseStorage, RowStorage
+from lambdahat.design import Columns, DenseStorage, RowStorage
 from lambdahat.kernels import box as kernels
 from lambdahat.linear import Vector
 from lambdahat.problem import Solution
 
-_WORK = 2  # looks that the sweeps of a round may cost
-_LEAST_WORK = 50_000  # stored values; less than that costs no more than the call
+_WORK = 3  # stored values that the sweeps of a round may visit, over those of X
+_LEAST_WORK = 50_000  # at least so many, which cost no more than the call
 _PATIENCE = 30  # rounds without a lower gap
 _DAMPING = 1e-3  # of the first Newton step, relative to the diagonal
 _LEAST_DAMPING = 1e-13
-_SLOW = 0.7  # what is left of the gap after a round of sweeps that asks for a Newton step
-_CG_STEPS, _MOST_CG_STEPS = 30, 2000
+_SLOW = 0.9  # what is left of the gap after a round of sweeps that asks for a Newton step
+_LEAST_CG_STEPS, _MOST_CG_STEPS = 30, 2000
+_BLAS = 8.0  # operations of a factorisation in the time of one stored value
 _HALVINGS = 5
-_GAIN = 1e-5  # left of the slope by polishing
+_GAIN = 1e-5  # left of the slope by polishing, at best
+_POLISH_CG_STEPS = 500
 
 
 def solve_box(problem: BoxProblem, tol: float, max_iter: int, start: Solution | None = None) -> Solution:
@@ -75,7 +77,8 @@ class _Descent:
         self.fixed = self.idle | (penalty.lower == penalty.upper)
         self.work = max(_WORK * problem.rows.n_stored, _LEAST_WORK)
         self.limit, self.state = np.inf, np.uint64(0)
-        self.damping, self.cg_steps = _DAMPING, _CG_STEPS
+        self.damping = _DAMPING
+        self.credit = 0.0  # what sweeps have cost and Newton steps have not: these never take the larger share
         self.w = np.zeros(problem.n_features + 1)
 
     def refresh(self) -> Vector:
@@ -102,6 +105,20 @@ class _Descent:
             *X, active, problem.y, penalty.epsilon, penalty.lower, penalty.upper, problem.curvature, problem.constant,
             self.beta, self.w, self.limit, np.uint64(self.work), goal, np.uint64(self.state),
         )  # fmt: skip
+        self.credit += self.work
+
+    def _affordable(self, S: Columns) -> int:
+        """Steps of conjugate gradients that there is credit for (one, for a factorisation), or zero; they are paid."""
+        if self.problem.is_factorised(S):
+            price, least, most = S.size**2 * (self.problem.n_features + S.size / 3.0) / _BLAS, 1, 1
+        else:
+            price = 2.0 * self.problem.rows.n_stored * S.size / self.beta.size
+            least, most = _LEAST_CG_STEPS, _MOST_CG_STEPS
+        steps = int(min(self.credit // (price + 1.0), most))
+        if steps < least:
+            return 0
+        self.credit -= steps * price
+        return steps
 
     def newton(self) -> None:
         """A step to the minimum on the free rows, clipped to the box and to the signs, where that decreases."""
@@ -110,13 +127,15 @@ class _Descent:
         S = S[~self.idle[S]]
         if S.size == 0:
             return
+        steps = self._affordable(S)
+        if steps == 0:
+            return
         old, lower, upper = self.beta[S], penalty.lower[S], penalty.upper[S]
         slope = problem.prediction_on(S, self.w) - problem.y[S] + penalty.epsilon * np.sign(old)
         if penalty.epsilon > 0.0:
             lower, upper = np.where(old > 0.0, 0.0, lower), np.where(old < 0.0, 0.0, upper)
         atol = 1e-3 * float(np.abs(slope).max())
-        step = problem.solve_free(S, -slope, atol=atol, damping=self.damping, max_iter=self.cg_steps)
-        self.cg_steps = min(2 * self.cg_steps, _MOST_CG_STEPS)
+        step = problem.solve_free(S, -slope, atol=atol, damping=self.damping, max_iter=steps)
         for halving in range(_HALVINGS):
             new = np.clip(old + 0.5**halving * step, lower, upper)
             change = problem.weights_of(S, new - old)
@@ -161,13 +180,15 @@ def polish_box(problem: BoxProblem, solution: Solution, tol: float) -> tuple[Sol
         return solution, tol
     w = np.append(solution.w, solution.intercept / problem.constant if problem.constant else 0.0)
     slope = problem.prediction_on(S, w) - problem.y[S] + penalty.epsilon * np.sign(beta[S])
-    atol = _GAIN * float(np.abs(slope).max())
-    new = beta[S] + problem.solve_free(S, -slope, atol=atol, max_iter=2 * S.size + 100)
+    size = float(np.abs(slope).max())
+    new = beta[S] + problem.solve_free(S, -slope, atol=_GAIN * size, max_iter=_POLISH_CG_STEPS)
     inside = (new > penalty.lower[S]) & (new < penalty.upper[S])
     if not np.all(inside) or (penalty.epsilon > 0.0 and np.any(new * beta[S] <= 0.0)):
         return solution, tol
     beta[S] = new
     rows = np.flatnonzero(beta).astype(np.int32)
     w = problem.weights_of(rows, beta[rows])
-    dual = Dual(beta, penalty.C)
-    return replace(solution, w=w[:-1], intercept=problem.constant * w[-1], workspace=dual), _GAIN * tol
+    left = problem.prediction_on(S, w) - problem.y[S] + penalty.epsilon * np.sign(new)
+    gain = max(float(np.abs(left).max()) / size, _GAIN) if size > 0.0 else 1.0
+    polished = replace(solution, w=w[:-1], intercept=problem.constant * w[-1], workspace=Dual(beta, penalty.C))
+    return polished, min(gain, 1.0) * tol
