@@ -235,6 +235,18 @@ def test_a_start_at_another_C_ends_at_the_same_solution(name):
         np.testing.assert_allclose(warm.w, cold.w, atol=1e-6)
 
 
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("seed", range(5))
+def test_tall_data_far_from_their_scale(seed, name):
+    """Rows by the hundred, columns of means and scales of ten, C a thousand times what is useful."""
+    rng = np.random.default_rng(seed)
+    n, p = int(rng.integers(150, 300)), int(rng.integers(5, 50))
+    X = rng.normal(size=(n, p)) * rng.uniform(0.1, 10.0, size=p) + 10.0
+    y = SIGNED[name](X @ rng.normal(size=p) / np.sqrt(p) + 3.0 * rng.normal(size=n))
+    model = type(MODELS[name])(C=200.0, tol=1e-7).fit(X, y)
+    assert model.dual_gap_ <= 1e-7
+
+
 def test_too_few_rounds_are_told():
     s = sample(60, 8)
     with pytest.warns(ConvergenceWarning, match="above tol=1.0e-14: raise max_iter, raise tol, scale"):

@@ -99,10 +99,10 @@ class BoxProblem:
         """``w = Σ_i β_i x_i`` over some rows."""
         return np.append(self.rows.combine(rows, beta), self.constant * beta.sum())
 
-    def gap(self, beta: Vector, w: Vector, z: Vector) -> float:
-        """The duality gap at ``w = Xᵀβ`` and ``z = Xw``."""
-        primal = 0.5 * float(w @ w) + self.penalty.conjugate(self.y - z)
-        return primal + 0.5 * float(w @ w) - float(self.y @ beta) + self.penalty.value(beta)
+    def bounds(self, beta: Vector, w: Vector, z: Vector) -> tuple[float, float]:
+        """Primal and dual objective at ``w = Xᵀβ`` and ``z = Xw``: the optimum lies between them."""
+        half = 0.5 * float(w @ w)
+        return half + self.penalty.conjugate(self.y - z), float(self.y @ beta) - self.penalty.value(beta) - half
 
     def is_factorised(self, rows: Columns) -> bool:
         """Whether the system of some rows is solved by a factorisation."""
@@ -115,6 +115,8 @@ class BoxProblem:
         Singular systems get their minimum-norm solution.
         """
         ridge = damping * self.curvature[rows]
+        if self.is_factorised(rows) and damping > 0.0 and rows.size > self.n_features + 1:
+            return self._solve_by_columns(rows, b, ridge)
         if self.is_factorised(rows):
             X_S = self.rows.gather(rows)
             H = np.asarray(X_S @ X_S.T + self.constant**2)
@@ -126,6 +128,13 @@ class BoxProblem:
 
         diagonal = self.curvature[rows] + ridge
         return conjugate_gradient(product, diagonal, b, atol=atol, max_iter=max_iter)[0]
+
+    def _solve_by_columns(self, rows: Columns, b: Vector, ridge: Vector) -> Vector:
+        """``R⁻¹b − R⁻¹X_S (I + X_SᵀR⁻¹X_S)⁻¹ X_SᵀR⁻¹b``, for more rows than columns."""
+        X_S = np.column_stack([self.rows.gather(rows), np.full(rows.size, self.constant)])
+        scaled = X_S / ridge[:, None]
+        K = np.asarray(np.eye(X_S.shape[1]) + X_S.T @ scaled)
+        return np.asarray(b / ridge - scaled @ solve_dense(K, scaled.T @ b))
 
 
 @dataclass(frozen=True)

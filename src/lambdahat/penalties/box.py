@@ -57,8 +57,8 @@ class Box:
         beyond = self.upper @ np.maximum(residual - self.epsilon, 0.0)
         return float(beyond - self.lower @ np.maximum(-residual - self.epsilon, 0.0))
 
-    def prox(self, z: Vector, step: float | Vector) -> Vector:
-        """``argmin_u ½‖u − z‖² + step·g(u)``; ``step`` may be one a coordinate."""
+    def prox(self, z: Vector, step: float) -> Vector:
+        """``argmin_u ½‖u − z‖² + step·g(u)``."""
         shrunk = np.sign(z) * np.maximum(np.abs(z) - step * self.epsilon, 0.0)
         return np.asarray(np.clip(shrunk, self.lower, self.upper))
 

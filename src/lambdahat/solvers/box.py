@@ -1,9 +1,12 @@
 """Support vector machines: dual coordinate descent over the rows, and Newton steps on those that are free.
 
 A round looks at all rows once, which gives the duality gap and says which rows are worth sweeping: not those at a bound
-that are pushed against it. Sweeps follow, as many as cost two looks, and where they have become slow, a damped Newton
-step on the rows strictly inside the box, clipped to it. Descent finds the rows at their bounds; Newton is exact once
-they are found. Hsieh et al., ICML 2008, for the descent; Bertsekas, *Projected Newton methods*, 1982, for the step.
+that are pushed against it. Sweeps follow, as many as cost a few looks, and where they have become slow, damped Newton
+steps on the rows strictly inside the box, until one ends there. Descent finds the rows at their bounds; Newton is exact
+once they are found.
+
+Hsieh et al., *A dual coordinate descent method for large-scale linear SVM*, ICML 2008, for the descent; Bertsekas,
+*Projected Newton methods for optimization problems with simple constraints*, 1982, for the steps.
 """
 
 from __future__ import annotations
@@ -21,13 +24,14 @@ from lambdahat.problem import Solution
 
 _WORK = 3  # stored values that the sweeps of a round may visit, over those of X
 _LEAST_WORK = 50_000  # at least so many, which cost no more than the call
-_PATIENCE = 30  # rounds without a lower gap
+_PATIENCE = 30  # rounds in which the dual objective gains no more than a share of what is asked
+_NOTHING = 1e-3  # that share
 _DAMPING = 1e-3  # of the first Newton step, relative to the diagonal
 _LEAST_DAMPING = 1e-13
 _SLOW = 0.9  # what is left of the gap after a round of sweeps that asks for a Newton step
 _LEAST_CG_STEPS, _MOST_CG_STEPS = 30, 2000
 _BLAS = 8.0  # operations of a factorisation in the time of one stored value
-_HALVINGS = 5
+_SHARES = (1.0, 0.25, 0.06)  # of a Newton step that are tried where it leaves the box
 _GAIN = 1e-5  # left of the slope by polishing, at best
 _POLISH_CG_STEPS = 500
 
@@ -40,17 +44,20 @@ def solve_box(problem: BoxProblem, tol: float, max_iter: int, start: Solution | 
     unit, descent = problem.null_value, _Descent(problem, None if start is None else start.workspace)
     if unit == 0.0:  # C is zero, or every target within ε
         return _conclude(problem, np.zeros(problem.y.size), np.zeros(problem.n_features + 1), 0.0, 0, tol, max_iter)
-    best, since = np.inf, 0
-    n_iter = 0
+    best, highest, since, n_iter = np.inf, -np.inf, 0, 0
+    beta, w = descent.beta, descent.w
     while True:
         n_iter += 1
         z = descent.refresh()
-        gap = problem.gap(descent.beta, descent.w, z) / unit
+        primal, dual = problem.bounds(descent.beta, descent.w, z)
+        gap = (primal - dual) / unit
         slow = gap > _SLOW * best
-        since = 0 if gap < best else since + 1
         if gap < best:
             best, beta, w = gap, descent.beta.copy(), descent.w.copy()
-        if best <= tol or since == _PATIENCE or n_iter == max_iter:
+        since = 0 if dual > highest + _NOTHING * tol * unit else since + 1
+        highest = max(highest, dual)
+        stuck = since >= _PATIENCE and descent.credit > 0.0
+        if best <= tol or stuck or n_iter == max_iter:
             break
         descent.sweep(z, goal=0.1 * tol)
         if slow:
@@ -78,7 +85,7 @@ class _Descent:
         self.work = max(_WORK * problem.rows.n_stored, _LEAST_WORK)
         self.limit, self.state = np.inf, np.uint64(0)
         self.damping = _DAMPING
-        self.credit = 0.0  # what sweeps have cost and Newton steps have not: these never take the larger share
+        self.credit = 0.0  # what sweeps have cost beyond Newton steps, which shall not take the larger share
         self.w = np.zeros(problem.n_features + 1)
 
     def refresh(self) -> Vector:
@@ -107,44 +114,66 @@ class _Descent:
         )  # fmt: skip
         self.credit += self.work
 
-    def _affordable(self, S: Columns) -> int:
-        """Steps of conjugate gradients that there is credit for (one, for a factorisation), or zero; they are paid."""
+    def _affordable(self, S: Columns, begun: bool) -> int:
+        """Steps of conjugate gradients that there is credit for (one, for a factorisation), or zero; they are paid.
+
+        Factorisations that have begun go on to the end of the face, on debt: a sweep in between would free rows again.
+        """
+        n, p = self.beta.size, self.problem.n_features
         if self.problem.is_factorised(S):
-            price, least, most = S.size**2 * (self.problem.n_features + S.size / 3.0) / _BLAS, 1, 1
-        else:
-            price = 2.0 * self.problem.rows.n_stored * S.size / self.beta.size
-            least, most = _LEAST_CG_STEPS, _MOST_CG_STEPS
-        steps = int(min(self.credit // (price + 1.0), most))
-        if steps < least:
+            if self.credit <= 0.0 and not begun:
+                return 0
+            few = min(S.size, p + 1)
+            self.credit -= few * few * (max(S.size, p) + few / 3.0) / _BLAS
+            return 1
+        price = 2.0 * self.problem.rows.n_stored * S.size / n + 1.0
+        steps = int(min(max(self.credit, 0.0) // price, _MOST_CG_STEPS))
+        if steps < _LEAST_CG_STEPS:
             return 0
         self.credit -= steps * price
         return steps
 
     def newton(self) -> None:
-        """A step to the minimum on the free rows, clipped to the box and to the signs, where that decreases."""
+        """Steps towards the minimum on the free rows, as long as they end at bounds and there is credit.
+
+        Of a step's points, clipped to the box and to the signs, the best is taken; one is where the first row meets its
+        bound. Where free rows depend on each other a step may go far along ``w = const``: only that point is of use.
+        """
         problem, penalty = self.problem, self.problem.penalty
-        S = penalty.generalized_support(self.beta)
-        S = S[~self.idle[S]]
-        if S.size == 0:
-            return
-        steps = self._affordable(S)
-        if steps == 0:
-            return
-        old, lower, upper = self.beta[S], penalty.lower[S], penalty.upper[S]
-        slope = problem.prediction_on(S, self.w) - problem.y[S] + penalty.epsilon * np.sign(old)
-        if penalty.epsilon > 0.0:
-            lower, upper = np.where(old > 0.0, 0.0, lower), np.where(old < 0.0, 0.0, upper)
-        atol = 1e-3 * float(np.abs(slope).max())
-        step = problem.solve_free(S, -slope, atol=atol, damping=self.damping, max_iter=steps)
-        for halving in range(_HALVINGS):
-            new = np.clip(old + 0.5**halving * step, lower, upper)
-            change = problem.weights_of(S, new - old)
-            if slope @ (new - old) + 0.5 * change @ change < 0.0:
-                self.beta[S] = new
-                self.w += change
-                self.damping = max(self.damping * (0.1 if halving == 0 else 1.0), _LEAST_DAMPING)
+        for count in range(self.beta.size):
+            S = penalty.generalized_support(self.beta)
+            S = S[~self.idle[S]]
+            steps = self._affordable(S, count > 0) if S.size else 0
+            if steps == 0:
                 return
-        self.damping = min(10.0 * self.damping, 1.0)
+            old, lower, upper = self.beta[S], penalty.lower[S], penalty.upper[S]
+            slope = problem.prediction_on(S, self.w) - problem.y[S] + penalty.epsilon * np.sign(old)
+            if penalty.epsilon > 0.0:
+                lower, upper = np.where(old > 0.0, 0.0, lower), np.where(old < 0.0, 0.0, upper)
+            atol = 1e-3 * float(np.abs(slope).max())
+            step = problem.solve_free(S, -slope, atol=atol, damping=self.damping, max_iter=steps)
+            end = np.where(step > 0.0, upper, lower)
+            room = np.divide(end - old, step, out=np.full(S.size, np.inf), where=step != 0.0)
+            first = int(np.argmin(room))
+            lowest, best = 0.0, old
+            for share in (min(room[first], 1.0), *_SHARES):
+                new = np.clip(old + share * step, lower, upper)
+                if share == room[first]:
+                    new[first] = end[first]
+                move = problem.weights_of(S, new - old)
+                change = float(slope @ (new - old) + 0.5 * move @ move)
+                if change < lowest:
+                    lowest, best, best_move = change, new, move
+                if room[first] >= 1.0:
+                    break
+            if lowest == 0.0:
+                self.damping = min(10.0 * self.damping, 1.0)
+                return
+            self.beta[S] = best
+            self.w += best_move
+            if room[first] >= 1.0:
+                self.damping = max(0.1 * self.damping, _LEAST_DAMPING)
+                return
 
 
 def _kernel(rows: RowStorage) -> tuple[Any, tuple[Any, ...]]:
