@@ -9,7 +9,8 @@ It is a file of its own as criteria judge ``w = Xᵀβ``, so that nothing of the
 the system asks for the combination ``X_Sᵀv`` of free rows that is nearest to g, and what is left of g is all that the
 rows at their bounds see. What is left is unique even where free rows depend on each other (v is the one of least norm).
 
-Bertrand et al., JMLR 2022, Section 3.3, has the dual of the SVM; Klopfenstein and Vaiter, 2021, that of the SVR.
+Bertrand et al., JMLR 2022, have the dual of the SVM among their examples. For ``H`` and the bounds' motion the formula
+is that of the optimality conditions, differentiated: ``x_iᵀw = y_i − ε sign(β_i)`` on S, ``β_i = C·factor_i`` off it.
 """
 
 import time
