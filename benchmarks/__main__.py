@@ -12,6 +12,7 @@ NAMES = (
     "cold_fit",
     "logistic",
     "blocks",
+    "svm",
     "hold_out",
     "cross_validation",
     "traps",

@@ -17,6 +17,7 @@ LAYERS: list[set[str]] = [
     {"design"},
     {"datafits", "penalties"},
     {"problem"},
+    {"box_problem"},
     {"solvers"},
     {"hypergradient"},
     {"criteria"},

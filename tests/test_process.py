@@ -15,7 +15,7 @@ import importlib, json, pkgutil
 import numpy as np, scipy.sparse
 import lambdahat.kernels
 from lambdahat import ElasticNet, GradientSearch, HeldOut, Lasso, Ridge, SparseLogisticRegression, WeightedLasso
-from lambdahat import GroupLasso, MultiTaskElasticNet, MultiTaskLasso, SparseGroupLasso, hypergradient
+from lambdahat import GroupLasso, LinearSVR, MultiTaskElasticNet, MultiTaskLasso, SparseGroupLasso, hypergradient
 
 rng = np.random.default_rng(0)
 X, y = rng.normal(size=(60, 250)), rng.normal(size=60)
@@ -28,6 +28,7 @@ for dtype in (np.float64, np.float32):
         for criterion in ("cv", HeldOut(A, y)):
             GradientSearch(Lasso(), criterion=criterion, cv=3, max_evals=5).fit(A, y)
         GradientSearch(Lasso(), cv=3, max_evals=5).fit(make(X[:, :9].astype(dtype)), y)
+        GradientSearch(LinearSVR(), cv=3, max_evals=5).fit(A, y).predict(A)
         classifier = SparseLogisticRegression(0.02, l1_ratio=0.9)
         GradientSearch(classifier, cv=3, max_evals=5).fit(A, y > 0.0).predict_proba(A)
         for method in ("implicit_forward", "forward", "backward"):

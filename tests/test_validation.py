@@ -415,7 +415,7 @@ def test_weights_that_empty_a_fold():
 
 
 BAD_CALLS = [
-    (lambda: hypergradient(sklearn.linear_model.Lasso(), X, Y), "Lasso has no gradient here: pass a model of lambdahat"),
+    (lambda: hypergradient(sklearn.linear_model.Lasso(), X, Y), "Lasso has no gradient here: pass a model"),
     (lambda: hypergradient(make_pipeline(Lasso()), X, Y), "Pipeline has no gradient here"),
     (lambda: hypergradient(Lasso(), X, Y, tol=0.0), rf"tol=0.0 {OUT}"),
     (lambda: hypergradient(Lasso(), X, Y, criterion="cvs"), "unknown criterion 'cvs': did you mean 'cv'?"),

@@ -254,7 +254,7 @@ def check_labels(y: Any, n: int, name: str = "y", X_name: str = "X") -> tuple[ND
     if classes.size > 2:
         raise ValueError(
             f"{name} holds {classes.size} classes. Only binary classification is supported. The type of the target is "
-            f"{type_of_target(labels)}: fit one class against the others, one at a time"
+            f"{type_of_target(labels)}: wrap the estimator in scikit-learn's OneVsRestClassifier"
         )
     return classes, np.where(labels == classes[1], 1.0, -1.0)
 

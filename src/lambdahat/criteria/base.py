@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lambdahat._validation import check_target, check_targets, encode_labels
+from lambdahat.box_problem import BoxModel, BoxProblem
 from lambdahat.datafits import Datafit, Quadratic
-from lambdahat.design import Design, Moments, NormalEquations, Storage
+from lambdahat.design import Design, Moments, NormalEquations
 from lambdahat.linear import Matrix, Vector, by_row
 from lambdahat.problem import Model, Problem
 
@@ -23,7 +24,7 @@ _CANCELLATION = 1e-7
 class Data:
     """Validated training data."""
 
-    storage: Storage
+    storage: Any  # a Storage, or a RowStorage where the model reads rows
     y: Matrix
     sample_weight: Vector
     X: Any  # as validated, for splitters
@@ -79,7 +80,7 @@ class Validation:
 class Fold:
     """An inner problem, the rows that judge its solution, and its weight in the average."""
 
-    problem: Problem
+    problem: Problem | BoxProblem
     validation: Validation
     weight: float = 1.0
 
@@ -87,7 +88,7 @@ class Fold:
 class Criterion(Protocol):
     """Turns data into inner problems; the criterion is the weighted mean of their validation errors."""
 
-    def folds(self, model: Model, data: Data) -> list[Fold]:
+    def folds(self, model: Model | BoxModel, data: Data) -> list[Fold]:
         """The inner problems. Weights need not sum to one."""
 
 
@@ -104,6 +105,8 @@ def check_trainable(folds: list[Fold]) -> None:
                 f"{where} hold one class only: a model between two cannot be fitted there, use folds that keep the "
                 "shares of the classes (scikit-learn's StratifiedKFold), or fewer folds"
             )
+        if isinstance(problem, BoxProblem):
+            continue
         constant = not np.ptp(problem.y[rows], axis=0).any()
         if constant and not (not np.any(problem.y_mean) and np.any(problem.y[rows[0]])):
             raise ValueError(

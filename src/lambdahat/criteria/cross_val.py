@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,9 +11,10 @@ import scipy.sparse
 from numpy.typing import NDArray
 from sklearn.model_selection import check_cv
 
+from lambdahat.box_problem import BoxModel, BoxProblem
 from lambdahat.criteria.base import Data, Fold, Validation
 from lambdahat.design import DenseStorage, shared_moments
-from lambdahat.problem import Model
+from lambdahat.problem import Model, Problem
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +55,7 @@ class CrossValidation:
             raise ValueError("cv yields no split: pass at least one pair of training and validation rows")
         return splits
 
-    def folds(self, model: Model, data: Data) -> list[Fold]:
+    def folds(self, model: Model | BoxModel, data: Data) -> list[Fold]:
         splits = self.splits(data)
         train = [_weights(data.sample_weight, rows) for rows, _ in splits]
         test = [_weights(data.sample_weight, rows) for _, rows in splits]
@@ -86,23 +88,25 @@ def _weights(sample_weight: NDArray[np.float64], rows: NDArray[np.intp]) -> NDAr
 
 
 def _from_rows(
-    model: Model, data: Data, train: list[NDArray[np.float64]], test: list[NDArray[np.float64]]
+    model: Model | BoxModel, data: Data, train: list[NDArray[np.float64]], test: list[NDArray[np.float64]]
 ) -> list[Fold]:
     folds = []
-    for problem, weight in zip(model.problems(data.storage, data.y, train), test, strict=True):
+    problems: Sequence[Problem | BoxProblem] = model.problems(data.storage, data.y, train)
+    for problem, weight in zip(problems, test, strict=True):
         design = problem.design.elsewhere(data.storage, weight / weight.sum())
         folds.append(Fold(problem, Validation(design, problem.y, datafit=model.datafit)))
     return folds
 
 
 def _from_moments(
-    model: Model, data: Data, train: list[NDArray[np.float64]], test: list[NDArray[np.float64]]
+    model: Model | BoxModel, data: Data, train: list[NDArray[np.float64]], test: list[NDArray[np.float64]]
 ) -> list[Fold] | None:
     """The folds by their normal equations, where X is dense with few columns: X is read once for all folds."""
     storage, K = data.storage, len(train)
     n, p = storage.shape
     if (
-        not model.datafit.quadratic
+        isinstance(model, BoxModel)
+        or not model.datafit.quadratic
         or data.y.ndim > 1
         or model.penalty(p, 1.0).labels is not None
         or not isinstance(storage, DenseStorage)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from lambdahat._validation import check_rows, column_names
+from lambdahat.box_problem import BoxModel
 from lambdahat.criteria.base import Data, Fold, Validation
 from lambdahat.design import as_storage
 from lambdahat.problem import Model
@@ -35,7 +36,7 @@ class HeldOut:
     y_val: Any
     sample_weight: Any = None
 
-    def folds(self, model: Model, data: Data) -> list[Fold]:
+    def folds(self, model: Model | BoxModel, data: Data) -> list[Fold]:
         names = ("X_val", "y_val")
         X, y, weight = check_rows(self.X_val, self.y_val, self.sample_weight, names=names, target=data.target)
         if X.shape[1] != data.storage.shape[1]:

@@ -3,6 +3,7 @@
 from lambdahat.design.design import Design
 from lambdahat.design.forms import QuadraticForm
 from lambdahat.design.normal import Moments, NormalEquations, shared_moments
+from lambdahat.design.rows import RowStorage, as_row_storage
 from lambdahat.design.storage import Columns, DenseStorage, SparseStorage, Storage, as_storage
 from lambdahat.design.sweeps import LinearSweeps, Sweeps
 
@@ -14,9 +15,11 @@ __all__ = [
     "Moments",
     "NormalEquations",
     "QuadraticForm",
+    "RowStorage",
     "SparseStorage",
     "Storage",
     "Sweeps",
+    "as_row_storage",
     "as_storage",
     "shared_moments",
 ]

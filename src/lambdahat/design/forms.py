@@ -32,7 +32,7 @@ Blocks = tuple[NDArray[np.intp], Vector]
 # Newton directions by conjugate gradients are truncated: the next one starts from a better point.
 MAX_PRODUCTS = 100
 
-# Sweeps of dense blocks for one of entries: a Newton step costs as much as fifty, and many blocks turn round on the way.
+# Sweeps of dense blocks for one of entries: a Newton step costs as much as fifty, and many blocks turn round.
 _BLOCK_SWEEPS = 8
 
 

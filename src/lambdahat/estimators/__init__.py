@@ -7,6 +7,7 @@ from lambdahat.estimators.functions import HypergradientResult, PathResult, alph
 from lambdahat.estimators.gradient_search import GradientSearch
 from lambdahat.estimators.linear_models import ElasticNet, Lasso, Ridge, WeightedLasso
 from lambdahat.estimators.logistic import SparseLogisticRegression
+from lambdahat.estimators.support_vectors import LinearSVC, LinearSVR
 from lambdahat.hypergradient import JacobianConvergence
 
 __all__ = [
@@ -18,6 +19,8 @@ __all__ = [
     "JacobianConvergence",
     "Lasso",
     "LassoCV",
+    "LinearSVC",
+    "LinearSVR",
     "MultiTaskElasticNet",
     "MultiTaskLasso",
     "PathResult",

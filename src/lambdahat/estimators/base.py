@@ -32,7 +32,7 @@ from lambdahat._validation import (
 )
 from lambdahat.criteria import Data, is_constant
 from lambdahat.datafits import Datafit, Quadratic
-from lambdahat.design import as_storage
+from lambdahat.design import RowStorage, Storage, as_storage
 from lambdahat.linear import Matrix, Vector, rows_used
 from lambdahat.penalties import Penalty
 from lambdahat.problem import Model, Problem, Solution
@@ -49,7 +49,7 @@ def validated(
     check_magnitude(largest, "X", "its columns")
     target, classes = model._read_target(y, X.shape[0])
     weight = check_sample_weight(sample_weight, X.shape[0])
-    return Data(as_storage(X), target, weight, X, groups, columns, classes)
+    return Data(model._storage(X), target, weight, X, groups, columns, classes)
 
 
 def _read(estimator: BaseEstimator, X: Any, columns: list[str] | None, *, reset: bool) -> tuple[Any, float]:
@@ -87,6 +87,14 @@ def check_model(estimator: Any, what: str) -> LinearModel:
     return estimator
 
 
+def check_penalised(estimator: Any, what: str) -> LinearModel:
+    """One of these models whose hyperparameter is the strength of a penalty on its coefficients, or a sentence."""
+    model = check_model(estimator, what)
+    if "C" in model.tunable:
+        raise ValueError(f"{type(model).__name__} has {what}: pass a model that is penalised by alpha, such as Lasso")
+    return model
+
+
 def warn_unconverged(name: str, solution: Solution, stacklevel: int) -> None:
     """A warning with the gap reached and what to do."""
     warnings.warn(f"{name} {solution.message}", ConvergenceWarning, stacklevel=stacklevel + 1)
@@ -119,9 +127,17 @@ class LinearModel(BaseEstimator):
         """Weights of training rows beside their sample weights, see :class:`lambdahat.problem.Model`."""
         return None
 
+    def _storage(self, X: Any) -> Storage | RowStorage:
+        """X, validated, as the solver reads it."""
+        return as_storage(X)
+
     def _make_penalty(self, n_features: int, total_weight: float) -> Penalty:
         """The penalty at the present parameters, checked; θ is what :meth:`_space` of all tunable parameters yields."""
         raise NotImplementedError
+
+    def _check_hyperparams(self, n_features: int) -> None:
+        """Raise where the present hyperparameters cannot be used."""
+        self._make_penalty(n_features, 1.0)
 
     def _space(self, names: Sequence[str] | None, n_features: int) -> Space:
         """The search space of some hyperparameters (default: all tunable ones)."""
@@ -139,7 +155,8 @@ class LinearModel(BaseEstimator):
             [np.atleast_1d(np.asarray(getattr(self, name), dtype=np.float64)) for name in space.names]
         )
 
-    def _model(self, names: Sequence[str] | None = None, classes: NDArray[Any] | None = None) -> Model:
+    def _model(self, names: Sequence[str] | None = None, classes: NDArray[Any] | None = None) -> Any:
+        """What makes inner problems of data: a ``Model``, or what has its ``problems``."""
         penalty = self._penalty_of(tuple(names or self.tuned))
         factors = self._row_factors(classes)
         return Model(penalty, bool(self.fit_intercept), bool(self.standardize), self.datafit, factors)
@@ -247,8 +264,8 @@ class LinearRegressor(RegressorMixin, LinearModel):
         return self._linear_predictor(X)
 
 
-class LinearClassifier(ClassifierMixin, LinearModel):
-    """A linear model of the log-odds of the second of two classes."""
+class BinaryClassifier(ClassifierMixin, LinearModel):
+    """A linear model whose decision values are positive for the second of two classes."""
 
     class_weight: Any
     classes_: NDArray[Any]
@@ -282,7 +299,7 @@ class LinearClassifier(ClassifierMixin, LinearModel):
         self.coef_, self.intercept_ = solution.w.reshape(1, -1), np.reshape(solution.intercept, 1)
 
     def decision_function(self, X: Any) -> NDArray[np.float64]:
-        """The log-odds of the second class.
+        """What is positive for the second class: its log-odds, where the loss is that of logistic regression.
 
         Parameters
         ----------
@@ -308,6 +325,15 @@ class LinearClassifier(ClassifierMixin, LinearModel):
         positive = self.decision_function(X) > 0.0
         labels: NDArray[Any] = self.classes_[positive.astype(np.intp)]
         return labels
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_class = False
+        return tags
+
+
+class LinearClassifier(BinaryClassifier):
+    """A linear model of the log-odds of the second of two classes."""
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """Probabilities of both classes.
@@ -336,8 +362,3 @@ class LinearClassifier(ClassifierMixin, LinearModel):
         """
         z = self.decision_function(X)
         return np.column_stack([log_expit(-z), log_expit(z)])
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.classifier_tags.multi_class = False
-        return tags

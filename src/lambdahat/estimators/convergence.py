@@ -6,7 +6,7 @@ from typing import Any
 
 from lambdahat._validation import check_count, check_name, check_real
 from lambdahat.design import as_storage
-from lambdahat.estimators.base import LinearModel, check_model
+from lambdahat.estimators.base import LinearModel, check_penalised
 from lambdahat.estimators.functions import read_rows
 from lambdahat.hypergradient import JacobianConvergence, record_convergence
 
@@ -59,7 +59,7 @@ def jacobian_convergence(
     check_name(solver, ITERATIONS, "solver")
     check_count(max_iter, "max_iter")
     check_real(tol, "tol", open_low=True)
-    estimator = check_model(estimator, "no Jacobian here")
+    estimator = check_penalised(estimator, "no Jacobian here")
     estimator._check_params()
     X, y, weight, classes = read_rows(estimator, X, y, sample_weight)
     problem = estimator._model(None, classes).problems(as_storage(X), y, [weight])[0]

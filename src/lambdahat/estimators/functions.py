@@ -10,13 +10,15 @@ from numpy.typing import NDArray
 
 from lambdahat import solvers
 from lambdahat._validation import check_count, check_factors, check_name, check_real, check_rows
+from lambdahat.box_problem import BoxProblem
 from lambdahat.criteria import Data, HeldOut, check_trainable
 from lambdahat.design import as_storage
-from lambdahat.estimators.base import LinearModel, check_model, warn_unconverged
+from lambdahat.estimators.base import LinearModel, check_model, check_penalised, warn_unconverged
 from lambdahat.estimators.gradient_search import as_criterion
 from lambdahat.estimators.linear_models import Lasso
 from lambdahat.estimators.logistic import SparseLogisticRegression
-from lambdahat.hypergradient import ITERATIONS, METHODS
+from lambdahat.estimators.support_vectors import SupportVectorMachine
+from lambdahat.hypergradient import ITERATIONS, METHODS, solve_boundary
 from lambdahat.linear import Vector, rows_used
 from lambdahat.penalties import l1
 from lambdahat.problem import Model, Problem, Solution
@@ -81,13 +83,14 @@ def hypergradient(
 
     Parameters
     ----------
-    estimator : Lasso, ElasticNet, WeightedLasso, Ridge or SparseLogisticRegression
+    estimator : Lasso, ElasticNet, WeightedLasso, Ridge, SparseLogisticRegression, LinearSVC or LinearSVR
         Its hyperparameters say where.
     X : array, sparse matrix or frame of shape (n, p)
     y : array of shape (n,)
     criterion : "cv" or criterion object, default "cv"
     method : {"implicit", "implicit_forward", "forward", "backward"}, default "implicit"
-        All agree where they converge; the first is the fastest, the others show how derivatives come about.
+        All agree where they converge; the first is the fastest, the others show how derivatives come about. Support
+        vector machines have the first only.
 
         - ``"implicit"``: solve, then one linear system of the size of the support for all hyperparameters.
         - ``"implicit_forward"``: solve, then iterate the differentiated coordinate descent on the support alone.
@@ -132,8 +135,13 @@ def hypergradient(
     check_real(tol, "tol", open_low=True)
     estimator = check_model(estimator, "no gradient here")
     estimator._check_params()
+    if isinstance(estimator, SupportVectorMachine) and method != "implicit":
+        raise ValueError(
+            f"method={method!r} iterates on coefficients, and {type(estimator).__name__} is solved by its dual: use "
+            "method='implicit'"
+        )
     X, y, weight, classes = read_rows(estimator, X, y, sample_weight)
-    data = Data(as_storage(X), y, weight, X, groups, classes=classes)
+    data = Data(estimator._storage(X), y, weight, X, groups, classes=classes)
     folds = as_criterion(criterion, cv).folds(estimator._model(None, classes), data)
     check_trainable(folds)
     p = X.shape[1]
@@ -146,10 +154,11 @@ def hypergradient(
     check_count(max_iter, "max_iter")
     value, gradient, results = 0.0, np.zeros(theta.size), []
     for fold in folds:
-        result = differentiate(
-            fold.problem.with_hyperparams(theta), fold.validation.error, tol=tol, max_iter=max_iter, solver=solver,
-            force=force,
-        )  # fmt: skip
+        problem, judge = fold.problem.with_hyperparams(theta), fold.validation.error
+        if isinstance(problem, BoxProblem):
+            result = solve_boundary(problem, judge, tol=tol, max_iter=max_iter)
+        else:
+            result = differentiate(problem, judge, tol=tol, max_iter=max_iter, solver=solver, force=force)
         value += fold.weight / total * result.value
         gradient += fold.weight / total * result.gradient
         results.append(result)
@@ -250,14 +259,15 @@ def path(
     -------
     PathResult
     """
-    estimator = check_model(estimator, "no path here")
+    estimator = check_penalised(estimator, "no path here")
     estimator._check_params()
     X, y, weight, classes = read_rows(estimator, X, y, sample_weight)
     data = Data(as_storage(X), y, weight, X, classes=classes)
 
     def at(alpha: float) -> Problem:
         model = type(estimator)(**{**estimator.get_params(deep=False), "alpha": alpha})
-        return model._model(None, classes).problem(design, y)
+        problem: Problem = model._model(None, classes).problem(design, y)
+        return problem
 
     design = estimator._model(None, classes).problems(data.storage, y, [weight])[0].design
     if alphas is None:

@@ -17,8 +17,10 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from lambdahat._validation import check_count, check_name, check_real, unchanged_on_error
+from lambdahat.box_problem import BoxProblem
 from lambdahat.criteria import Criterion, CrossValidation, Data, Fold, check_trainable
 from lambdahat.estimators.base import LinearModel, validated
+from lambdahat.estimators.box_regions import make_box_region
 from lambdahat.estimators.optimizers import OPTIMIZERS, as_optimizer
 from lambdahat.estimators.pipelines import pipeline_folds, split_pipeline
 from lambdahat.estimators.regions import make_region
@@ -38,10 +40,11 @@ class GradientSearch(MetaEstimatorMixin, BaseEstimator):
 
     Parameters
     ----------
-    estimator : Lasso, ElasticNet, WeightedLasso, Ridge, SparseLogisticRegression, or a Pipeline that ends in one
+    estimator : linear model of lambdahat, or a Pipeline that ends in one
+        Lasso, ElasticNet, WeightedLasso, Ridge, SparseLogisticRegression, LinearSVC or LinearSVR.
     criterion : "cv" or criterion object, default "cv"
-        ``"cv"`` is the mean squared error (log-loss, for a classifier) of cross-validation over ``cv``;
-        :class:`HeldOut` that on separate arrays.
+        ``"cv"`` is the mean squared error (log-loss, for a classifier; squared hinge loss, for :class:`LinearSVC`) of
+        cross-validation over ``cv``; :class:`HeldOut` that on separate arrays.
     cv : int, splitter or iterable of index pairs, default 5
         As for scikit-learn (stratified for a classifier); one split is a held-out set.
     hyperparams : list of str, optional
@@ -84,7 +87,7 @@ class GradientSearch(MetaEstimatorMixin, BaseEstimator):
     best_criterion_ : float
         The value minimised.
     metric_ : str
-        What it is: "mean squared error" or "log-loss".
+        What it is: "mean squared error", "log-loss" or "squared hinge loss".
     best_score_ : float
         ``−best_criterion_``: greater is better.
     fold_criteria_ : array of shape (n_folds,)
@@ -192,7 +195,11 @@ class GradientSearch(MetaEstimatorMixin, BaseEstimator):
         space = model._space(names, folds[0].problem.n_features)
         optimizer = as_optimizer(self.optimizer, len(space.names), self.random_state)
         plain = self.parametrization == "plain"
-        region, self.bounds_ = make_region(model, space, folds, self.bounds, self.init, plain=plain)
+        boxes = [fold.problem for fold in folds if isinstance(fold.problem, BoxProblem)]
+        if boxes:
+            region, self.bounds_ = make_box_region(model, space, boxes, self.bounds, self.init, plain=plain)
+        else:
+            region, self.bounds_ = make_region(model, space, folds, self.bounds, self.init, plain=plain)
         space = space.plain() if plain else space
         to_params = space.to_params
         space = replace(space, to_params=lambda values: {prefix + name: v for name, v in to_params(values).items()})
@@ -294,7 +301,7 @@ class GradientSearch(MetaEstimatorMixin, BaseEstimator):
 
     @available_if(_has("decision_function"))
     def decision_function(self, X: Any) -> NDArray[np.float64]:
-        """Log-odds of the second class by the refitted estimator."""
+        """Decision values (log-odds of the second class) by the refitted estimator."""
         log_odds: NDArray[np.float64] = self._refitted.decision_function(X)
         return log_odds
 

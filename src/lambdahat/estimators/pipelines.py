@@ -41,7 +41,7 @@ def pipeline_folds(
     made = model._model(names, classes)
 
     def data(Xt: Any, yt: Vector, wt: Vector) -> Data:
-        return Data(as_storage(Xt), yt, wt, Xt, classes=classes)
+        return Data(model._storage(Xt), yt, wt, Xt, classes=classes)
 
     if isinstance(criterion, HeldOut):
         fitted = clone(steps)

@@ -13,6 +13,7 @@ from lambdahat.criteria import Fold
 from lambdahat.estimators.base import LinearModel
 from lambdahat.linear import Vector
 from lambdahat.outer import Chart, Line, Region
+from lambdahat.problem import Problem
 from lambdahat.search import Space
 from lambdahat.solvers import alpha_max
 
@@ -32,14 +33,10 @@ def make_region(
     Ranges are made in logarithms in any case; where hyperparameters are searched over as they are (``plain``), a chart
     says how these look there.
     """
-    p = folds[0].problem.n_features
-    given = _check_bounds(bounds, model, plain)
+    problems = [fold.problem for fold in folds if isinstance(fold.problem, Problem)]
+    p = problems[0].n_features
+    given = check_bounds(bounds, model, space, plain)
     d = len(space.names)
-    for name in given:
-        if not any(name == tuned.partition("[")[0] for tuned in space.names):
-            raise ValueError(
-                f"bounds of {name} are given but it is not tuned: leave them out, or add it to hyperparams"
-            )
     lower, upper = np.full(d, -_LOGIT), np.full(d, _LOGIT)
     bounded = np.array([name.partition("[")[0] in given for name in space.names])
     for k, name in enumerate(space.names):
@@ -55,19 +52,19 @@ def make_region(
     for origin, direction in model._lines(space):
         moved = direction != 0.0
         origin = np.where(moved, origin, np.clip(origin, lower, upper))
-        t_low, t_high = _range(space, folds, origin)
+        t_low, t_high = _range(space, problems, origin)
         if bounded[moved].any():
             t_low, t_high = float(lower[moved].max()), float(upper[moved].min())
-        penalty = folds[0].problem.with_hyperparams(space.theta(space.values(origin))).penalty
+        penalty = problems[0].with_hyperparams(space.theta(space.values(origin))).penalty
         lines[tuple(origin)] = Line(origin, direction, t_low, t_high, penalty.is_smooth)
     for line in lines.values():
         moved = (line.direction != 0.0) & ~bounded
         lower[moved] = min(line.t_low for line in lines.values())
         upper[moved] = max(line.t_high for line in lines.values())
     first = list(lines.values()) or [Line(np.zeros(d), np.ones(d), float(lower[0]), float(upper[0]))]
-    start = _start(model, space, init, p, plain)
+    start = start_of(model, space, init, p, plain)
     if plain:
-        region = _plain_region(space, given, lower, upper, tuple(first), start)
+        region = plain_region(space, given, lower, upper, tuple(first), start)
         low_values, high_values = region.lower, region.upper
     else:
         start = None if start is None else np.clip(space.x(start), lower, upper)
@@ -79,7 +76,7 @@ def make_region(
     return region, named
 
 
-def _plain_region(
+def plain_region(
     space: Space, given: Bounds, low: Vector, high: Vector, lines: tuple[Line, ...], start: Vector | None
 ) -> Region:
     """The region in the hyperparameters themselves: by default from 0, and a ratio to 1."""
@@ -92,10 +89,10 @@ def _plain_region(
     return Region(lower, upper, charted, None if start is None else np.clip(start, lower, upper), chart)
 
 
-def _range(space: Space, folds: list[Fold], origin: Vector) -> tuple[float, float]:
+def _range(space: Space, problems: list[Problem], origin: Vector) -> tuple[float, float]:
     """Logarithms of the least and the greatest strength worth a look along a line."""
     theta = space.theta(space.values(origin))
-    problems = [fold.problem.with_hyperparams(theta) for fold in folds]
+    problems = [problem.with_hyperparams(theta) for problem in problems]
     highest = max(alpha_max(problem) for problem in problems)
     if highest > 0.0:
         return float(np.log(highest * _RANGE)), float(np.log(highest))
@@ -111,7 +108,8 @@ def _range(space: Space, folds: list[Fold], origin: Vector) -> tuple[float, floa
     return float(high + np.log(_RIDGE_RANGE)), float(high)
 
 
-def _check_bounds(bounds: Any, model: LinearModel, plain: bool) -> Bounds:
+def check_bounds(bounds: Any, model: LinearModel, space: Space, plain: bool) -> Bounds:
+    """Bounds by name, as given by the user."""
     if bounds is None:
         return {}
     if not isinstance(bounds, dict):
@@ -137,10 +135,15 @@ def _check_bounds(bounds: Any, model: LinearModel, plain: bool) -> Bounds:
                 f"bounds of {name} are reversed or equal: ({low:g}, {high:g}); pass (low, high) with low < high"
             )
         checked[name] = (low, high)
+    for name in checked:
+        if not any(name == tuned.partition("[")[0] for tuned in space.names):
+            raise ValueError(
+                f"bounds of {name} are given but it is not tuned: leave them out, or add it to hyperparams"
+            )
     return checked
 
 
-def _start(model: LinearModel, space: Space, init: Any, p: int, plain: bool) -> Vector | None:
+def start_of(model: LinearModel, space: Space, init: Any, p: int, plain: bool) -> Vector | None:
     """The hyperparameters to start from, if any."""
     names = tuple(dict.fromkeys(name.partition("[")[0] for name in space.names))
     if isinstance(init, str):
@@ -156,7 +159,7 @@ def _start(model: LinearModel, space: Space, init: Any, p: int, plain: bool) -> 
     else:
         raise ValueError(f"init={init!r} is no starting point: pass 'auto', 'estimator', or a dict of {names}")
     present = type(model)(**{**model.get_params(deep=False), **given})
-    present._make_penalty(p, 1.0)  # checks
+    present._check_hyperparams(p)
     values = present._values(space, p)
     values = np.where(np.isfinite(values), values, 1.0)  # excluded features have any value
     if not plain and not np.all(values > 0.0):

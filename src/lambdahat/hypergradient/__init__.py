@@ -2,6 +2,7 @@
 
 from lambdahat.hypergradient.backward import backward
 from lambdahat.hypergradient.base import Differentiated, Judge, Method
+from lambdahat.hypergradient.boundary import boundary, solve_boundary
 from lambdahat.hypergradient.convergence import JacobianConvergence, record_convergence
 from lambdahat.hypergradient.forward import forward
 from lambdahat.hypergradient.implicit import implicit, solve_implicit
@@ -23,9 +24,11 @@ __all__ = [
     "Judge",
     "Method",
     "backward",
+    "boundary",
     "forward",
     "implicit",
     "implicit_forward",
     "record_convergence",
+    "solve_boundary",
     "solve_implicit",
 ]

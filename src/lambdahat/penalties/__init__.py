@@ -2,6 +2,7 @@
 
 from lambdahat.penalties.base import Penalty
 from lambdahat.penalties.blockwise import Blockwise
+from lambdahat.penalties.box import Box, classification_box, regression_box
 from lambdahat.penalties.groups import (
     group_lasso,
     rows,
@@ -14,11 +15,14 @@ from lambdahat.penalties.separable import Separable, elastic_net, l1, ridge, tie
 
 __all__ = [
     "Blockwise",
+    "Box",
     "Penalty",
     "Separable",
+    "classification_box",
     "elastic_net",
     "group_lasso",
     "l1",
+    "regression_box",
     "ridge",
     "rows",
     "sparse_group_lasso",

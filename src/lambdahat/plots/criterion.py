@@ -67,7 +67,8 @@ def _draw_over_one(axes: Any, trace: Any, grid: tuple[ArrayLike, ArrayLike] | No
     axes.scatter(x, values, s=points(1.1), color=BLUE, edgecolor="white", linewidth=0.5, label=label, zorder=3)
     _draw_tangents(axes, x, values, x * trace.gradients[:, 0])
     best = best_index(values)
-    label = f"chosen, λ = {x[best]:.3g}"
+    name = trace.hyperparam_names[0]
+    label = f"chosen, {'λ' if name.endswith('alpha') else name} = {x[best]:.3g}"
     axes.scatter(
         x[best],
         values[best],

@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 
+from lambdahat.box_problem import BoxProblem
 from lambdahat.criteria import Fold
-from lambdahat.hypergradient import implicit
+from lambdahat.hypergradient import boundary, implicit
 from lambdahat.linear import Vector
 from lambdahat.outer import OuterOptimizer, Point, Region, Stop
 from lambdahat.problem import Problem, Solution
@@ -248,16 +249,18 @@ class CriterionObjective:
         )
 
 
-def fold_value(fold: Fold, problem: Problem, solution: Solution) -> float:
+def fold_value(fold: Fold, problem: Problem | BoxProblem, solution: Solution) -> float:
     """Validation error of a fold at a solution."""
     support = solution.support
     return fold.validation.error(support, solution.w[support], problem.offset(solution))[0]
 
 
 def fold_hypergradient(
-    fold: Fold, problem: Problem, solution: Solution, tol: float, warm: _Packed | None = None
-) -> tuple[float, Vector, Vector]:
-    """Validation error of a fold at a solution, its gradient with respect to θ, and the adjoint on the support."""
+    fold: Fold, problem: Problem | BoxProblem, solution: Solution, tol: float, warm: _Packed | None = None
+) -> tuple[float, Vector, Vector | None]:
+    """Validation error of a fold at a solution, its gradient with respect to θ, and the adjoint, where it is kept."""
+    if isinstance(problem, BoxProblem):
+        return *boundary(problem, solution, fold.validation.error, tol=tol), None
     guess = None
     if warm is not None and warm.v is not None:
         guess = problem.zeros()

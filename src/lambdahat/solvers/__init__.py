@@ -1,7 +1,8 @@
 """Solvers of one inner problem."""
 
 from lambdahat.solvers.alpha_max import alpha_max
+from lambdahat.solvers.box import polish_box
 from lambdahat.solvers.polish import polish
 from lambdahat.solvers.solve import solve, solve_many
 
-__all__ = ["alpha_max", "polish", "solve", "solve_many"]
+__all__ = ["alpha_max", "polish", "polish_box", "solve", "solve_many"]

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from lambdahat.box_problem import BoxProblem
 from lambdahat.design import Design
 from lambdahat.linear import Matrix
 from lambdahat.problem import Problem, Solution
+from lambdahat.solvers.box import solve_box
 from lambdahat.solvers.cold_start import solve_from_nothing
 from lambdahat.solvers.normal_equations import solve_normal
 from lambdahat.solvers.smooth import solve_smooth
@@ -15,13 +17,13 @@ from lambdahat.solvers.working_set import Steps, conclude, solve_columns
 
 
 def solve(
-    problem: Problem, *, tol: float, max_iter: int = 1000, start: Solution | None = None, at_least: int = 0
+    problem: Problem | BoxProblem, *, tol: float, max_iter: int = 1000, start: Solution | None = None, at_least: int = 0
 ) -> Solution:
     """Minimise the problem until the relative duality gap is at most ``tol``.
 
     Parameters
     ----------
-    problem : Problem
+    problem : Problem or BoxProblem
     tol : float
         Bound on ``(P − D) / P(0)``; ``P(0)``, the objective without coefficients, is ``½‖y‖²_s`` for least squares.
     max_iter : int
@@ -36,7 +38,7 @@ def solve(
 
 
 def solve_many(
-    problems: Sequence[Problem],
+    problems: Sequence[Problem | BoxProblem],
     *,
     tol: float,
     max_iter: int = 1000,
@@ -79,7 +81,11 @@ def solve_many(
     return [solution for solution in solutions if solution is not None]
 
 
-def _steps(problem: Problem, tol: float, max_iter: int, start: Solution | None, at_least: int, proof: bool) -> Steps:
+def _steps(
+    problem: Problem | BoxProblem, tol: float, max_iter: int, start: Solution | None, at_least: int, proof: bool
+) -> Steps:
+    if isinstance(problem, BoxProblem):
+        return solve_box(problem, tol, max_iter, start)
     w = problem.zeros() if start is None else start.w.copy()
     unit = problem.null_value
     if unit == 0.0:

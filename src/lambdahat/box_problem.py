@@ -1,0 +1,164 @@
+"""`BoxProblem`, the inner problem of a support vector machine in its dual, and `BoxModel`, which makes it of data.
+
+    min_w ½‖w‖² + g*(y − Xw; θ)   =   −min_β ½‖Xᵀβ‖² − yᵀβ + g(β; θ),     w = Xᵀβ
+
+with ``g`` a :class:`lambdahat.penalties.Box`, θ = (C, ε). A label takes the place of the target: ``β_i`` has its sign,
+and ``C max(0, 1 − y_i z_i)`` is ``C max(0, ±(y_i − z_i))``. An intercept is the weight of a constant column, penalised
+as every other weight is (liblinear's convention); the column is never stored. Here ``w`` has this weight as its last
+entry, shape (p + 1,).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from lambdahat.datafits import Datafit
+from lambdahat.design import Columns, Design, RowStorage, SparseStorage
+from lambdahat.linear import Vector, conjugate_gradient, solve_dense
+from lambdahat.penalties import Box
+from lambdahat.problem import Solution
+
+# Up to so many unknowns a dense system is built and factorised; beyond, conjugate gradients on the rows.
+_FACTORISED = 2500
+
+
+@dataclass(frozen=True, eq=False)
+class Dual:
+    """A dual point and the C that bounds it: what a solve starts from, and what derivatives are taken at."""
+
+    beta: Vector
+    C: float
+
+
+@dataclass(frozen=True, eq=False)
+class BoxProblem:
+    """The dual above. Its :class:`lambdahat.problem.Solution` has ``w`` (p entries) and, as workspace, a `Dual`.
+
+    Attributes
+    ----------
+    design : Design
+        Over a ``RowStorage``, neither centred nor scaled.
+    y : array of shape (n,)
+        Labels ±1, or the target.
+    penalty : Box
+        Factors are sample weights: a row left out has a box of one point, zero.
+    datafit : Datafit
+        The smooth loss that judges predictions on other rows.
+    constant : float
+        Value of the constant column; zero without an intercept.
+    """
+
+    design: Design
+    y: Vector
+    penalty: Box
+    datafit: Datafit
+    constant: float
+    y_mean: float = 0.0
+    normal: None = None
+
+    def with_hyperparams(self, theta: Vector) -> BoxProblem:
+        return replace(self, penalty=self.penalty.with_hyperparams(theta))
+
+    @property
+    def n_features(self) -> int:
+        return self.design.shape[1]
+
+    @property
+    def rows(self) -> RowStorage:
+        assert isinstance(self.design.storage, RowStorage)
+        return self.design.storage
+
+    @cached_property
+    def curvature(self) -> Vector:
+        """``‖x_i‖² + constant²``, shape (n,)."""
+        return np.asarray(self.rows.squared_norms + self.constant**2)
+
+    @cached_property
+    def null_value(self) -> float:
+        """The objective at ``w = 0``, the unit of the relative duality gap: ``C Σ s_i`` for classification."""
+        return self.penalty.conjugate(self.y)
+
+    def offset(self, solution: Solution) -> float:
+        """The intercept, as the judge of a solution wants it."""
+        return float(solution.intercept)
+
+    def zeros(self) -> Vector:
+        """Coefficients that are all zero."""
+        return np.zeros(self.n_features)
+
+    def prediction(self, w: Vector) -> Vector:
+        """``z = Xw`` of all rows."""
+        return np.asarray(self.rows.predict(w[:-1]) + self.constant * w[-1])
+
+    def prediction_on(self, rows: Columns, w: Vector) -> Vector:
+        """``z`` of some rows."""
+        return np.asarray(self.rows.predict_rows(rows, w[:-1]) + self.constant * w[-1])
+
+    def weights_of(self, rows: Columns, beta: Vector) -> Vector:
+        """``w = Σ_i β_i x_i`` over some rows."""
+        return np.append(self.rows.combine(rows, beta), self.constant * beta.sum())
+
+    def bounds(self, beta: Vector, w: Vector, z: Vector) -> tuple[float, float]:
+        """Primal and dual objective at ``w = Xᵀβ`` and ``z = Xw``: the optimum lies between them."""
+        half = 0.5 * float(w @ w)
+        return half + self.penalty.conjugate(self.y - z), float(self.y @ beta) - self.penalty.value(beta) - half
+
+    def is_factorised(self, rows: Columns) -> bool:
+        """Whether the system of some rows is solved by a factorisation."""
+        return not isinstance(self.rows.transposed, SparseStorage) and rows.size <= _FACTORISED
+
+    def solve_free(self, rows: Columns, b: Vector, *, atol: float, damping: float = 0.0, max_iter: int) -> Vector:
+        """Solve ``(X_S X_Sᵀ + damping·diag) v = b`` on some rows: Newton's system, and that of the hypergradient.
+
+        Cholesky where X is dense and S small, else conjugate gradients to entries of the residual below ``atol``.
+        Singular systems get their minimum-norm solution.
+        """
+        ridge = damping * self.curvature[rows]
+        if self.is_factorised(rows) and damping > 0.0 and rows.size > self.n_features + 1:
+            return self._solve_by_columns(rows, b, ridge)
+        if self.is_factorised(rows):
+            X_S = self.rows.gather(rows)
+            H = np.asarray(X_S @ X_S.T + self.constant**2)
+            H[np.diag_indices_from(H)] += ridge
+            return solve_dense(H, b)
+
+        def product(v: Vector) -> Vector:
+            return self.prediction_on(rows, self.weights_of(rows, v)) + ridge * v
+
+        diagonal = self.curvature[rows] + ridge
+        return conjugate_gradient(product, diagonal, b, atol=atol, max_iter=max_iter)[0]
+
+    def _solve_by_columns(self, rows: Columns, b: Vector, ridge: Vector) -> Vector:
+        """``R⁻¹b − R⁻¹X_S (I + X_SᵀR⁻¹X_S)⁻¹ X_SᵀR⁻¹b``, for more rows than columns."""
+        X_S = np.column_stack([self.rows.gather(rows), np.full(rows.size, self.constant)])
+        scaled = X_S / ridge[:, None]
+        K = np.asarray(np.eye(X_S.shape[1]) + X_S.T @ scaled)
+        return np.asarray(b / ridge - scaled @ solve_dense(K, scaled.T @ b))
+
+
+@dataclass(frozen=True)
+class BoxModel:
+    """What makes inner problems out of data: everything but the data.
+
+    ``penalty(y, weights)`` has the sample weights for factors; ``row_factors(y, weights)`` multiply them beforehand, in
+    training only.
+    """
+
+    penalty: Callable[[Vector, Vector], Box]
+    datafit: Datafit
+    constant: float = 1.0
+    row_factors: Callable[[Vector, Vector], Vector] | None = None
+
+    def problems(self, storage: Any, y: Vector, sample_weights: list[Vector]) -> list[BoxProblem]:
+        """One problem per weighting of the same rows."""
+        designs = Design.create_many(storage, sample_weights, center=False, standardize=False)
+        problems = []
+        for design, weight in zip(designs, sample_weights, strict=True):
+            factors = weight if self.row_factors is None else weight * self.row_factors(y, weight)
+            problems.append(BoxProblem(design, y, self.penalty(y, factors), self.datafit, self.constant))
+        return problems
