@@ -95,8 +95,7 @@ class SupportVectorMachine(LinearModel):
     def _fit(self, data: Data, start: Solution | None = None) -> Self:
         problem = self._model(None, data.classes).problems(data.storage, data.y, [data.sample_weight])[0]
         solution = solve(problem, tol=self.tol, max_iter=self.max_iter, start=start)
-        self.coef_ = solution.w
-        self.intercept_ = solution.intercept
+        self._keep(solution)
         self.dual_coef_ = solution.workspace.beta
         self.dual_gap_ = solution.gap
         self.n_iter_ = max(1, solution.n_iter)
