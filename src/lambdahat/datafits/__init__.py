@@ -1,7 +1,10 @@
 """Smooth losses of the prediction."""
 
 from lambdahat.datafits.base import Datafit
+from lambdahat.datafits.gamma import Gamma
+from lambdahat.datafits.huber import Huber
 from lambdahat.datafits.logistic import Logistic
+from lambdahat.datafits.poisson import Poisson
 from lambdahat.datafits.quadratic import Quadratic
 
-__all__ = ["Datafit", "Logistic", "Quadratic"]
+__all__ = ["Datafit", "Gamma", "Huber", "Logistic", "Poisson", "Quadratic"]

@@ -16,6 +16,10 @@ class Quadratic:
     metric = "mean squared error"
     metric_factor = 2.0
     largest_curvature = 1.0
+    reach = np.inf
+
+    def check(self, y: Vector, name: str) -> None:
+        """Any number will do."""
 
     def value(self, y: Vector, z: Vector, weights: Vector) -> float:
         residual = y - z
@@ -27,6 +31,9 @@ class Quadratic:
     def curvature(self, y: Vector, z: Vector) -> Vector:
         return np.ones_like(z)
 
+    def secant(self, y: Vector, z: Vector) -> Vector:
+        return np.ones_like(z)
+
     def conjugate(self, y: Vector, u: Vector, weights: Vector) -> float:
         return float((weights * u) @ (0.5 * u + y))
 
@@ -35,3 +42,6 @@ class Quadratic:
 
     def constant(self, y: Vector, weights: Vector) -> float:
         return float(weights @ y)
+
+    def shift(self, y: Vector, z: Vector, weights: Vector) -> float:
+        return float(weights @ (y - z))

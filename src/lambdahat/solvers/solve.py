@@ -86,7 +86,8 @@ def _steps(problem: Problem, tol: float, max_iter: int, start: Solution | None, 
     w = np.zeros(p) if start is None else start.w.copy()
     unit = problem.null_value
     if unit == 0.0:
-        return conclude(problem, np.zeros(p), 0.0, 0, tol, max_iter)
+        offset = float(np.ravel(problem.null_prediction)[0])
+        return conclude(problem, np.zeros(p), 0.0, 0, tol, max_iter, offset=offset)
     if is_smooth(problem.penalty) and problem.datafit.quadratic:
         w, gap, n_iter = solve_smooth(problem, w, tol * unit, max_iter)
         return conclude(problem, w, gap / unit, n_iter, tol, max_iter)
