@@ -102,7 +102,9 @@ def check_trainable(folds: list[Fold]) -> None:
                 f"{where} hold one class only: a model between two cannot be fitted there, use folds that keep the "
                 "shares of the classes (scikit-learn's StratifiedKFold), or fewer folds"
             )
-        if np.ptp(problem.y[rows]) == 0.0 and not (problem.y_mean == 0.0 and problem.y[rows[0]] != 0.0):
+        if np.ptp(problem.y[rows]) == 0.0 and (
+            problem.has_offset or problem.y_mean != 0.0 or problem.y[rows[0]] == 0.0
+        ):
             raise ValueError(
                 f"y is constant in {where}: nothing can be learnt there, use other folds (for example shuffled ones) "
                 "or another target"

@@ -21,6 +21,10 @@ class Datafit(Protocol):
         """Whether targets are labels, −1 and +1."""
 
     @property
+    def log_link(self) -> bool:
+        """Whether the mean is ``exp(z)``, rather than ``z``."""
+
+    @property
     def metric(self) -> str:
         """What users call the loss when it judges a model."""
 
@@ -30,7 +34,11 @@ class Datafit(Protocol):
 
     @property
     def largest_curvature(self) -> float:
-        """``sup f''``."""
+        """``sup f''``, which may be infinite."""
+
+    @property
+    def kernel(self) -> tuple[int, float] | None:
+        """Its number and parameter in ``kernels.differentiation``; None where ``sup f''`` is infinite."""
 
     @property
     def reach(self) -> float:

@@ -18,9 +18,11 @@ class Gamma:
 
     quadratic = False
     labels = False
+    log_link = True
     metric = "mean Gamma deviance"
     metric_factor = 2.0
     largest_curvature = np.inf
+    kernel = None
     reach = 8.0
 
     def check(self, y: Vector, name: str) -> None:

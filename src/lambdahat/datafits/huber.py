@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lambdahat._validation import check_real
+from lambdahat.kernels.differentiation import HUBER
 from lambdahat.linear import Vector
 
 _STEPS = 200
@@ -24,6 +25,7 @@ class Huber:
 
     quadratic = False
     labels = False
+    log_link = False
     metric = "Huber loss"
     metric_factor = 1.0
     largest_curvature = 1.0
@@ -31,6 +33,10 @@ class Huber:
 
     def __post_init__(self) -> None:
         check_real(self.delta, "delta", open_low=True)
+
+    @property
+    def kernel(self) -> tuple[int, float]:
+        return HUBER, float(self.delta)
 
     def check(self, y: Vector, name: str) -> None:
         """Any number will do."""

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lambdahat.kernels.differentiation import LOGISTIC
 from lambdahat.linear import Vector
 
 _TINY = 1e-300  # whose logarithm is finite
@@ -16,9 +17,11 @@ class Logistic:
 
     quadratic = False
     labels = True
+    log_link = False
     metric = "log-loss"
     metric_factor = 1.0
     largest_curvature = 0.25
+    kernel = (LOGISTIC, 0.0)
     reach = 8.0
 
     def check(self, y: Vector, name: str) -> None:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lambdahat.kernels.differentiation import LEAST_SQUARES
 from lambdahat.linear import Vector
 
 
@@ -13,9 +14,11 @@ class Quadratic:
 
     quadratic = True
     labels = False
+    log_link = False
     metric = "mean squared error"
     metric_factor = 2.0
     largest_curvature = 1.0
+    kernel = (LEAST_SQUARES, 0.0)
     reach = np.inf
 
     def check(self, y: Vector, name: str) -> None:
