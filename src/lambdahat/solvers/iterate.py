@@ -22,8 +22,9 @@ _SUFFICIENT = 1e-4  # of the decrease that the model promises
 _ROUNDING = 1e-14
 _HALVINGS = 40
 _NEWTON_STEPS = 50
-# The share of the secants' curvature in a model, and by what it falls or rises where a whole step does or does not do.
-_SECANT, _EASE, _TIGHTEN = 1.0, 0.3, 3.0
+# The share of the secants' curvature in a model: at first, at least (rows without curvature of their own have values of
+# its inverse in the model, which costs digits), and by what it falls or rises where a whole step does or does not do.
+_SECANT, _LEAST_SECANT, _EASE, _TIGHTEN = 1.0, 1e-3, 0.3, 3.0
 
 
 class Iterate(Protocol):
@@ -221,11 +222,14 @@ class ProxNewton:
             loss = self._loss(z)
             if loss - self.loss + on.value(new) - g <= _SUFFICIENT * t * promised + _ROUNDING * self.loss:
                 w[columns], self.z, self.loss = new, z, loss
-                self._secant = min((_EASE if attempt == 0 else _TIGHTEN) * self._secant, 1.0)
+                self._share(_EASE if attempt == 0 else _TIGHTEN)
                 return True
             t = 1.0 if attempt == 0 else 0.5 * t
-        self._secant = min(_TIGHTEN * self._secant, 1.0)
+        self._share(_TIGHTEN)
         return False
+
+    def _share(self, change: float) -> None:
+        self._secant = min(max(change * self._secant, _LEAST_SECANT), _SECANT)
 
     def _settle(self) -> None:
         """Fit the offset and the unpenalised columns exactly, by Newton's method."""
