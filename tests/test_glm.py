@@ -100,9 +100,6 @@ def test_a_generic_minimiser_finds_nothing_better(name, penalty):
     p, rng = s.X.shape[1], np.random.default_rng(0)
 
     def split(x):
-        return reference.objective(x[:p] - x[p : 2 * p], x[-1]) if penalty == "ridge" else linear(x)
-
-    def linear(x):
         w, l1, l2 = x[:p] - x[p : 2 * p], reference.penalty.l1, reference.penalty.l2
         loss = reference.s @ reference.loss.value(s.y, s.X @ w + x[-1])
         return loss + l1 @ (x[:p] + x[p : 2 * p]) + 0.5 * l2 @ w**2
@@ -258,7 +255,10 @@ def test_alpha_max_by_name():
 
 @pytest.mark.parametrize(
     ("name", "metric", "of_scikit_learn"),
-    [("poisson", "mean Poisson deviance", mean_poisson_deviance), ("gamma", "mean Gamma deviance", mean_gamma_deviance)],
+    [
+        ("poisson", "mean Poisson deviance", mean_poisson_deviance),
+        ("gamma", "mean Gamma deviance", mean_gamma_deviance),
+    ],
 )
 def test_a_search_minimises_the_cross_validated_deviance(name, metric, of_scikit_learn):
     s, model = targets(name, 80), clone(MODELS[name])
@@ -418,7 +418,7 @@ def test_sparse_data_are_not_centred_in_memory(name, model):
         (SparseGLM(Huber(0.3), alpha=0.05), HuberLasso(0.05, delta=0.3)),
         (SparseGLM("quadratic", alpha=0.05), Lasso(0.05)),
         (SparseGLM("quadratic", "elastic_net", alpha=0.05), ElasticNet(0.05)),
-        (SparseGLM("quadratic", "weighted_l1", alpha=0.05, weights=np.arange(12.0)), WeightedLasso(0.05, weights=np.arange(12.0))),
+        (SparseGLM("quadratic", "weighted_l1", alpha=0.1, weights=[2.0] * 12), WeightedLasso(weights=[0.2] * 12)),
     ],
 )  # fmt: skip
 def test_the_generic_model_is_each_of_the_others(generic, known):
@@ -426,11 +426,11 @@ def test_the_generic_model_is_each_of_the_others(generic, known):
     y = s.y + 1.0
     for model in (generic, known):
         model.set_params(standardize=True, tol=1e-10).fit(s.X, y, s.weight)
-    np.testing.assert_array_equal(generic.coef_, known.coef_)
-    assert generic.score(s.X, y) == known.score(s.X, y)
+    np.testing.assert_allclose(generic.coef_, known.coef_, rtol=1e-10, atol=1e-14)
+    assert generic.score(s.X, y) == pytest.approx(known.score(s.X, y))
     if generic.penalty == "l1":
         found, expected = (GradientSearch(clone(model), cv=3).fit(s.X, y) for model in (generic, known))
-        assert found.best_params_ == expected.best_params_
+        assert found.best_params_ == pytest.approx(expected.best_params_)
 
 
 def test_one_weight_a_feature_for_counts():
@@ -465,11 +465,11 @@ def test_what_the_generic_model_refuses(settings, sentence):
 @pytest.mark.parametrize(
     ("estimator", "y", "sentence"),
     [
-        (PoissonLasso(), np.where(np.arange(30) % 10 == 4, -1.0, 2.0), r"negative in 3 rows \(first in row 4\): counts"),
+        (PoissonLasso(), np.where(np.arange(30) % 10 == 4, -1.0, 2.0), r"negative in 3 rows \(first in row 4\)"),
         (PoissonLasso(), np.where(np.arange(30) == 4, np.nan, 1.0), r"y contains NaN \(first in row 4\)"),
         (PoissonLasso(), np.where(np.arange(30) == 4, np.inf, 1.0), r"y contains infinity \(first in row 4\)"),
         (PoissonLasso(), np.zeros(30), r"y is (zero|constant) in .*: (the intercept would be minus infinity|nothing)"),
-        (GammaLasso(), np.arange(30.0), r"y is zero or negative in 1 rows \(first in row 0\): the Gamma loss is for pos"),
+        (GammaLasso(), np.arange(30.0), r"y is zero or negative in 1 rows \(first in row 0\): the Gamma loss"),
         (GammaLasso(), -np.ones(30), r"y is zero or negative in 30 rows"),
         (HuberLasso(delta=0.0), np.arange(30.0), r"delta=0.0 is out of range: it must be in \(0, inf\)"),
         (HuberLasso(delta=-1.0), np.arange(30.0), "delta=-1.0 is out of range"),

@@ -329,6 +329,7 @@ class GradientSearch(MetaEstimatorMixin, BaseEstimator):
         tags.classifier_tags = inner.classifier_tags
         tags.regressor_tags = inner.regressor_tags
         tags.target_tags.required = True
+        tags.target_tags.positive_only = inner.target_tags.positive_only
         tags.input_tags.sparse = True
         return tags
 

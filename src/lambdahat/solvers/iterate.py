@@ -187,6 +187,8 @@ class ProxNewton:
         return local.design.form(columns, local.y, scale * self.q, scale * self._h, w, l1, l2, penalty.positive)
 
     def step(self, columns: Columns, form: QuadraticForm) -> None:
+        if form.self_contained:  # its gap is quadratic in an error of h, and lost in rounding before that of the loss
+            form.sweep(1, -np.inf)
         moved = np.flatnonzero(form.w != self.w[columns])
         columns, h = columns[moved], self._h[moved]
         self._form = form
@@ -214,7 +216,9 @@ class ProxNewton:
         for attempt in range(_HALVINGS):
             if attempt == 1:
                 reach = self.problem.datafit.reach / np.maximum(self.problem.design.storage.largest[columns], 1e-300)
-                shift = np.clip(shift, -reach, reach)
+                clipped = np.clip(shift, -reach, reach)
+                if on.value(old + clipped) - g < float(h @ clipped):  # it still leads downhill
+                    shift = clipped
             if attempt < 2:
                 image = local.design.product(columns, shift)
                 promised = min(on.value(old + shift) - g - float(h @ shift), 0.0)
