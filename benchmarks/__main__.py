@@ -11,6 +11,7 @@ from .peers import warm_up
 NAMES = (
     "cold_fit",
     "logistic",
+    "glm",
     "hold_out",
     "cross_validation",
     "traps",
