@@ -13,6 +13,7 @@ NAMES = (
     "logistic",
     "blocks",
     "svm",
+    "glm",
     "hold_out",
     "cross_validation",
     "traps",

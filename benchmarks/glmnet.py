@@ -34,9 +34,10 @@ def export(folder: Path, X: Matrix, y: np.ndarray) -> None:
     values.astype(np.float64, copy=False).tofile(folder / "values")
 
 
-def run(X: Matrix, y: np.ndarray, repeats: int = 1, **settings: float) -> tuple[np.ndarray, np.ndarray]:
+def run(X: Matrix, y: np.ndarray, repeats: int = 1, **settings: float | str) -> tuple[np.ndarray, np.ndarray]:
     """The coefficients at the last λ of `glmnet(X, y, **settings)`, and the seconds of every repeat."""
-    text = ", ".join(f"{name.replace('_', '.')} = {float(value)!r}" for name, value in settings.items())
+    values = {name: f'"{value}"' if isinstance(value, str) else repr(float(value)) for name, value in settings.items()}
+    text = ", ".join(f"{name.replace('_', '.')} = {value}" for name, value in values.items())
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         export(folder, X, y)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import expit
+from scipy.special import expit, xlogy
 
 
 @dataclass(frozen=True)
@@ -71,30 +72,63 @@ class Dense:
 
 
 @dataclass(frozen=True)
-class Logistic:
-    """Logistic regression on rows as they are: ``Σ s_i log(1 + exp(−y_i (x_iᵀw + b))) + g(w)``, with ``s`` of sum 1."""
+class Loss:
+    """A loss of a row, and its two derivatives, as functions of the target and the prediction."""
+
+    value: Callable
+    slope: Callable
+    curvature: Callable
+
+
+def huber(delta):
+    return Loss(
+        lambda y, z: np.where(np.abs(y - z) <= delta, (y - z) ** 2 / 2, delta * np.abs(y - z) - delta**2 / 2),
+        lambda y, z: np.where(np.abs(y - z) <= delta, z - y, delta * np.sign(z - y)),
+        lambda y, z: np.where(np.abs(y - z) <= delta, 1.0, 0.0),
+    )
+
+
+LOSSES = {
+    "quadratic": Loss(lambda y, z: (y - z) ** 2 / 2, lambda y, z: z - y, lambda y, z: np.ones_like(z)),
+    "logistic": Loss(
+        lambda y, z: np.logaddexp(0.0, -y * z), lambda y, z: -y * expit(-y * z), lambda y, z: expit(z) * expit(-z)
+    ),
+    "poisson": Loss(
+        lambda y, z: np.exp(z) - y * z - y + xlogy(y, y), lambda y, z: np.exp(z) - y, lambda y, z: np.exp(z)
+    ),
+    "gamma": Loss(
+        lambda y, z: z + y * np.exp(-z) - 1 - np.log(y), lambda y, z: 1 - y * np.exp(-z), lambda y, z: y * np.exp(-z)
+    ),
+    "huber": huber(0.8),
+}
+
+
+@dataclass(frozen=True)
+class Smooth:
+    """A problem with any loss on rows as they are: ``Σ s_i f(y_i, x_iᵀw + b) + g(w)``, with ``s`` of sum 1."""
 
     X: np.ndarray
     y: np.ndarray
     s: np.ndarray
     penalty: object
     fit_intercept: bool
+    loss: Loss = LOSSES["logistic"]
 
     @classmethod
-    def create(cls, X, y, weight, penalty, *, fit_intercept=True, standardize=False):
+    def create(cls, X, y, weight, penalty, *, fit_intercept=True, standardize=False, loss="logistic"):
         X, s = np.asarray(X, dtype=float), weight / weight.sum()
         scales = np.sqrt(s @ (X - s @ X) ** 2) if standardize else np.ones(X.shape[1])
         scales[scales <= 1e-14 * np.abs(s @ X)] = 1.0  # constant columns
-        return cls(X, y, s, penalty.rescaled(scales), fit_intercept)
+        return cls(X, y, s, penalty.rescaled(scales), fit_intercept, LOSSES[loss])
 
     def objective(self, w, b):
-        return self.s @ np.logaddexp(0.0, -self.y * (self.X @ w + b)) + self.penalty.value(w)
+        return self.s @ self.loss.value(self.y, self.X @ w + b) + self.penalty.value(w)
 
     def violation(self, w, b):
         """The largest distance to optimality, over that of a gradient in general."""
-        q = -self.s * self.y * expit(-self.y * (self.X @ w + b))
-        distance = self.penalty.subdiff_distance(w, self.X.T @ q).max()
-        return max(distance / max(np.abs(self.X).max(), 1e-300), abs(q.sum()) if self.fit_intercept else 0.0)
+        slope = self.s * self.loss.slope(self.y, self.X @ w + b)
+        distance = self.penalty.subdiff_distance(w, self.X.T @ slope).max()
+        return max(distance / max(np.abs(self.X).max(), 1e-300), abs(slope.sum()) if self.fit_intercept else 0.0)
 
     def polished(self, w, b, steps=30):
         """The exact solution for the support and signs of ``w``, by Newton's method on these coordinates."""
@@ -105,9 +139,9 @@ class Logistic:
         l1[: S.sum()] = self.penalty.l1[S] * np.sign(w[S])
         l2[: S.sum()] = self.penalty.l2[S]
         for _ in range(steps):
-            p = expit(-self.y * (A @ u))
-            gradient = A.T @ (-self.s * self.y * p) + l1 + l2 * u
-            u = u - np.linalg.lstsq(A.T @ ((self.s * p * (1 - p))[:, None] * A) + np.diag(l2), gradient, rcond=None)[0]
+            gradient = A.T @ (self.s * self.loss.slope(self.y, A @ u)) + l1 + l2 * u
+            curvature = self.s * self.loss.curvature(self.y, A @ u)
+            u = u - np.linalg.lstsq(A.T @ (curvature[:, None] * A) + np.diag(l2), gradient, rcond=None)[0]
         out = np.zeros_like(w)
         out[S] = u[: S.sum()]
         return out, (u[-1] if self.fit_intercept else 0.0)

@@ -17,7 +17,7 @@ def rows(request, datafit):
     """Targets, predictions, weights."""
     rng = np.random.default_rng(request.param)
     target = TARGETS[next(name for name, other in DATAFITS.items() if other is datafit)]
-    return target(rng.normal(size=N)), 2.0 * rng.normal(size=N), rng.dirichlet(np.ones(N))
+    return target(2.0 * rng.normal(size=N)), 2.0 * rng.normal(size=N), rng.dirichlet(np.ones(N))
 
 
 def test_gradient_and_curvature_against_differences(datafit, rows):
@@ -29,6 +29,36 @@ def test_gradient_and_curvature_against_differences(datafit, rows):
     np.testing.assert_allclose(datafit.curvature(y, z), curvature, atol=1e-9)
     assert np.all(datafit.curvature(y, z) >= 0.0)
     assert np.all(datafit.curvature(y, z) <= datafit.largest_curvature)
+
+
+def test_secants_lead_to_the_rows_own_minimum(datafit, rows):
+    y, z, _ = rows
+    secant = datafit.secant(y, z)
+    for i in np.flatnonzero(secant):
+        row = y[i : i + 1]
+        slope = datafit.gradient(row, z[i : i + 1])
+        there = z[i] - slope / secant[i]
+        np.testing.assert_allclose(datafit.gradient(row, there), 0.0, atol=1e-12)
+
+
+def test_the_best_shift(datafit, rows):
+    y, z, s = rows
+    shift = datafit.shift(y, z, s)
+    if shift is not None:
+        assert s @ datafit.gradient(y, z + shift) == pytest.approx(0.0, abs=1e-14)
+        nearby = [datafit.value(y, z + shift + d, s) for d in (-0.1, 0.0, 0.1)]
+        assert nearby[1] == min(nearby)
+
+
+def test_residuals_of_a_model_are_clipped_to_the_domain(datafit, rows):
+    y, z, s = rows
+    for size in (1.0, 1e3):
+        u = datafit.clip(y, size * z)
+        assert np.isfinite(datafit.conjugate(y, u, s))
+        np.testing.assert_array_equal(datafit.clip(y, u), u)
+        if size == 1.0:
+            inside = datafit.gradient(y, z)
+            np.testing.assert_array_equal(datafit.clip(y, inside), inside)
 
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 1.0])

@@ -11,7 +11,21 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning, DataConversionWarning
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from lambdahat import ElasticNet, ElasticNetCV, GradientSearch, Lasso, LassoCV, Ridge, WeightedLasso, alpha_max, path
+from lambdahat import (
+    ElasticNet,
+    ElasticNetCV,
+    GammaLasso,
+    GradientSearch,
+    HuberLasso,
+    Lasso,
+    LassoCV,
+    PoissonLasso,
+    Ridge,
+    SparseGLM,
+    WeightedLasso,
+    alpha_max,
+    path,
+)
 from zoo import STORAGES, factors, sample
 
 MODELS = {
@@ -22,9 +36,16 @@ MODELS = {
 }
 
 
+TIGHT = {"tol": 1e-13}  # weights are compared with repetitions to seven digits
+
+
 @parametrize_with_checks(
-    [Lasso(), ElasticNet(), WeightedLasso(), Ridge(), LassoCV(), ElasticNetCV(), GradientSearch(Lasso())]
-)
+    [
+        Lasso(), ElasticNet(), WeightedLasso(), Ridge(), PoissonLasso(**TIGHT), GammaLasso(**TIGHT),
+        HuberLasso(**TIGHT), SparseGLM(**TIGHT), SparseGLM("huber", "elastic_net", **TIGHT), LassoCV(), ElasticNetCV(),
+        GradientSearch(Lasso()), GradientSearch(PoissonLasso()),
+    ]
+)  # fmt: skip
 def test_scikit_learn_checks(estimator, check):
     check(estimator)
 

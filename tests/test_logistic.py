@@ -28,7 +28,7 @@ from lambdahat.datafits import Logistic
 from lambdahat.problem import Model
 from lambdahat.search import fold_hypergradient
 from lambdahat.solvers import polish, solve
-from reference import Logistic as Reference
+from reference import Smooth as Reference
 from zoo import CRITERIA, PENALTIES, STORAGES, TARGETS, Sample, sample
 
 TOL = 1e-12  # rounding errors of sums over the rows leave no more of a gap

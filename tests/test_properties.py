@@ -8,13 +8,11 @@ from hypothesis import strategies as st
 
 from lambdahat import ElasticNet, Lasso, Ridge, WeightedLasso, alpha_max
 from lambdahat.criteria import Data
-from lambdahat.datafits import Logistic
 from lambdahat.design import as_storage
 from lambdahat.problem import Model
 from lambdahat.solvers import solve
-from reference import Dense
-from reference import Logistic as LogisticReference
-from zoo import PENALTIES, STORAGES
+from reference import Dense, Smooth
+from zoo import DATAFITS, PENALTIES, STORAGES, TARGETS
 
 SETTINGS = settings(
     max_examples=100, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -88,6 +86,7 @@ def test_the_gap_is_reached_and_bounds_the_suboptimality(
 @SETTINGS
 @given(
     data=datasets(),
+    datafit=st.sampled_from([name for name in DATAFITS if name != "quadratic"]),
     penalty=st.sampled_from(sorted(name for name in PENALTIES if "factors" not in name)),  # all columns are penalised
     storage=st.sampled_from(sorted(STORAGES)),
     fit_intercept=st.booleans(),
@@ -95,11 +94,11 @@ def test_the_gap_is_reached_and_bounds_the_suboptimality(
     exponent=st.floats(-3.0, 0.5),
     tol=st.sampled_from([1e-2, 1e-4, 1e-8]),
 )
-def test_the_logistic_gap_is_reached_and_bounds_the_suboptimality(
-    data, penalty, storage, fit_intercept, standardize, exponent, tol
+def test_the_gap_of_other_losses_is_reached_and_bounds_the_suboptimality(
+    data, datafit, penalty, storage, fit_intercept, standardize, exponent, tol
 ):
     X, y, weight = data
-    y = np.where(y > np.median(y[weight > 0.0]), 1.0, -1.0)
+    y = TARGETS[datafit](y)
     assume(np.ptp(y[weight > 0.0]) > 0.0)
     X = STORAGES[storage](X)
     dense = np.asarray(X.toarray() if scipy.sparse.issparse(X) else X, dtype=float)
@@ -108,9 +107,9 @@ def test_the_logistic_gap_is_reached_and_bounds_the_suboptimality(
         made = PENALTIES[penalty](p)
         return made.with_hyperparams(10.0**exponent * made.hyperparams / made.hyperparams.max())
 
-    problem = Model(scaled, fit_intercept, standardize, Logistic()).problems(as_storage(X), y, [weight])[0]
-    reference = LogisticReference.create(
-        dense, y, weight, scaled(X.shape[1]), fit_intercept=fit_intercept, standardize=standardize
+    problem = Model(scaled, fit_intercept, standardize, DATAFITS[datafit]).problems(as_storage(X), y, [weight])[0]
+    reference = Smooth.create(
+        dense, y, weight, scaled(X.shape[1]), fit_intercept=fit_intercept, standardize=standardize, loss=datafit
     )
     loose, tight = solve(problem, tol=tol), solve(problem, tol=1e-10)
     assert loose.converged

@@ -9,7 +9,7 @@ import numpy as np
 import scipy.sparse
 
 from lambdahat.criteria import CrossValidation, Data, HeldOut
-from lambdahat.datafits import Logistic, Quadratic
+from lambdahat.datafits import Gamma, Huber, Logistic, Poisson, Quadratic
 from lambdahat.design import as_storage
 from lambdahat.penalties import (
     elastic_net,
@@ -86,9 +86,22 @@ ROW_PENALTIES = {
 }
 BLOCK_PENALTIES = GROUP_PENALTIES | ROW_PENALTIES
 
-DATAFITS = {"quadratic": Quadratic(), "logistic": Logistic()}
+DATAFITS = {
+    "quadratic": Quadratic(),
+    "logistic": Logistic(),
+    "poisson": Poisson(),
+    "gamma": Gamma(),
+    "huber": Huber(0.8),
+}
+UNBOUNDED = ("poisson", "gamma")  # whose second derivative has no bound
 
-TARGETS = {"quadratic": lambda y: y, "logistic": lambda y: np.where(y > np.median(y), 1.0, -1.0)}
+TARGETS = {
+    "quadratic": lambda y: y,
+    "logistic": lambda y: np.where(y > np.median(y), 1.0, -1.0),
+    "poisson": lambda y: np.floor(np.exp(0.4 * np.clip(y, -8.0, 8.0)) + 0.3),
+    "gamma": lambda y: np.exp(0.3 * np.clip(y, -8.0, 8.0)),
+    "huber": lambda y: y,
+}
 
 STORAGES: dict[str, Callable] = {
     "C": np.ascontiguousarray,

@@ -71,6 +71,16 @@ class Problem:
         """The best prediction where ``w = 0``."""
         return np.full(self.y.shape, self.datafit.constant(self.y, self.design.weights) if self.has_offset else 0.0)
 
+    @cached_property
+    def slope_unit(self) -> float:
+        """The size of slopes ``f'``, to which their rounding errors are relative (``‖y‖_s`` for least squares)."""
+        unit = float(np.sqrt(2.0 * self.null_value))
+        if self.datafit.quadratic:
+            return unit
+        y, z = self.y, self.null_prediction
+        size = np.abs(self.datafit.gradient(y, z)) + self.datafit.curvature(y, z) * np.abs(z)
+        return max(unit, float(self.design.weights @ size))
+
     def zeros(self) -> Matrix:
         """Coefficients that are all zero: a row for each column where there are several targets."""
         return np.zeros((self.n_features, *self.y.shape[1:]))
@@ -93,7 +103,13 @@ class Problem:
         return solution.intercept - self.intercept(solution.w) if self.has_offset else 0.0
 
     def local(
-        self, z: Vector, columns: NDArray[np.int32] | None = None, *, slopes: Vector | None = None, floor: float = 0.0
+        self,
+        z: Vector,
+        columns: NDArray[np.int32] | None = None,
+        *,
+        slopes: Vector | None = None,
+        floor: float = 0.0,
+        secant: float = 0.0,
     ) -> Problem:
         """The problem with the loss's second-order model at predictions ``z``: least squares, as a problem of its own.
 
@@ -109,13 +125,17 @@ class Problem:
             ``f'(y, z)``, where it is known.
         floor : float, default 0
             Bound of the curvatures from below, as a share of their mean.
+        secant : float, default 0
+            Bound of the curvatures from below, as a share of those of the secants (see :class:`Datafit`).
         """
         if self.datafit.quadratic:
             return self
         s, f2 = self.design.weights, self.datafit.curvature(self.y, z)
         if floor > 0.0:
             f2 = np.maximum(f2, floor * float(s @ f2))
-        total = float(s @ f2)
+        if secant > 0.0:
+            f2 = np.maximum(f2, secant * self.datafit.secant(self.y, z))
+        total = float(s @ f2) or 1.0
         weights = s * f2 / total
         slopes = self.datafit.gradient(self.y, z) if slopes is None else slopes
         design = self.design.reweighted(weights, columns, center=self.has_offset)

@@ -14,7 +14,15 @@ from sklearn.model_selection import KFold, StratifiedKFold
 from typer.testing import CliRunner
 
 import lambdahat.cli
-from lambdahat import GradientSearch, Lasso, SparseLogisticRegression, datasets
+from lambdahat import (
+    GammaLasso,
+    GradientSearch,
+    HuberLasso,
+    Lasso,
+    PoissonLasso,
+    SparseLogisticRegression,
+    datasets,
+)
 from lambdahat.cli import app as commands
 from lambdahat.cli import demo, models
 from lambdahat.cli.app import app
@@ -132,6 +140,35 @@ def test_tune_between_two_classes(data, tmp_path, frame, names):
     assert "(log-loss, standard error over 3 folds)" in succeed(*arguments).stdout
     predicted = pd.read_csv(StringIO(succeed("predict", model, data).stdout))["price"]
     assert np.mean(predicted == labels) > 0.9
+
+
+@pytest.mark.parametrize(
+    ("name", "model", "metric"),
+    [
+        ("poisson", PoissonLasso, "mean Poisson deviance"),
+        ("gamma", GammaLasso, "mean Gamma deviance"),
+        ("huber", HuberLasso, "Huber loss"),
+    ],
+)
+def test_tune_another_loss(data, tmp_path, frame, name, model, metric):
+    counts = np.floor(np.exp(0.1 * (frame["price"] - frame["price"].min()))) + 1.0
+    frame.assign(price=counts).to_csv(data, index=False)
+    saved = tmp_path / "model.joblib"
+    arguments = ("tune", data, "--target", "price", "--model", name, "--cv", "3", "--output", saved)
+    report = json.loads(succeed(*arguments, "--json").stdout)
+    folds = KFold(3, shuffle=True, random_state=0)
+    search = GradientSearch(model(standardize=True), cv=folds).fit(frame.drop(columns="price"), counts)
+    assert report["metric"] == metric
+    assert report["criterion"] == pytest.approx(search.best_criterion_)
+    assert f"({metric}, standard error over 3 folds)" in succeed(*arguments).stdout
+    predicted = pd.read_csv(StringIO(succeed("predict", saved, data).stdout))["price"]
+    np.testing.assert_allclose(predicted, search.predict(frame.drop(columns="price")))
+
+
+def test_negative_counts_are_refused(data, frame):
+    frame.assign(price=np.arange(60.0) - 2.0).to_csv(data, index=False)
+    message = refuse(1, "tune", data, "--target", "price", "--model", "poisson")
+    assert "negative in 2 rows (first in row 0): counts are at least zero" in message
 
 
 def test_labels_have_no_holes(data, frame):

@@ -38,6 +38,9 @@ class Model(StrEnum):
     wlasso = "wlasso"
     ridge = "ridge"
     logistic = "logistic"
+    poisson = "poisson"
+    gamma = "gamma"
+    huber = "huber"
 
     @property
     def classifies(self) -> bool:
@@ -110,7 +113,11 @@ def tune(
         ),
     ] = None,
     model: Annotated[
-        Model, typer.Option(help="Lasso, elastic net, weighted Lasso or ridge of a number; logistic for two classes.")
+        Model,
+        typer.Option(
+            help="Lasso, elastic net, weighted Lasso or ridge of a number; logistic for two classes, poisson for "
+            "counts, gamma for positive numbers, huber (by its default delta) where there are outliers."
+        ),
     ] = Model.lasso,
     cv: Folds = 5,
     shuffle: Annotated[
@@ -200,6 +207,9 @@ def _search(model: Model, table: Any, cv: Any, standardize: bool) -> tuple[Any, 
         Model.wlasso: lambdahat.WeightedLasso,
         Model.ridge: lambdahat.Ridge,
         Model.logistic: lambdahat.SparseLogisticRegression,
+        Model.poisson: lambdahat.PoissonLasso,
+        Model.gamma: lambdahat.GammaLasso,
+        Model.huber: lambdahat.HuberLasso,
     }
     estimator = classes[model](standardize=standardize)
     start = time.perf_counter()

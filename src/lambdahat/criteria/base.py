@@ -108,7 +108,8 @@ def check_trainable(folds: list[Fold]) -> None:
         if isinstance(problem, BoxProblem):
             continue
         constant = not np.ptp(problem.y[rows], axis=0).any()
-        if constant and not (not np.any(problem.y_mean) and np.any(problem.y[rows[0]])):
+        learnt = not problem.has_offset and not np.any(problem.y_mean) and np.any(problem.y[rows[0]])
+        if constant and not learnt:
             raise ValueError(
                 f"y is constant in {where}: nothing can be learnt there, use other folds (for example shuffled ones) "
                 "or another target"

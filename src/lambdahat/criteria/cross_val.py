@@ -19,7 +19,7 @@ from lambdahat.problem import Model, Problem
 
 @dataclass(frozen=True, eq=False)
 class CrossValidation:
-    """Mean over the folds of the mean squared error (log-loss, for a classifier) on the rows left out.
+    """Mean over the folds of the loss's metric (mean squared error, log-loss, mean deviance) on the rows left out.
 
     Parameters
     ----------

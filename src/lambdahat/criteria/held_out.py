@@ -16,7 +16,7 @@ from lambdahat.problem import Model
 
 @dataclass(frozen=True, eq=False)
 class HeldOut:
-    """Mean squared error (log-loss, for a classifier) on a validation set given as separate arrays.
+    """The loss's metric (mean squared error, log-loss, mean deviance) on a validation set given as separate arrays.
 
     Models are fitted, and refitted, on ``X`` alone.
 
@@ -39,6 +39,7 @@ class HeldOut:
     def folds(self, model: Model | BoxModel, data: Data) -> list[Fold]:
         names = ("X_val", "y_val")
         X, y, weight = check_rows(self.X_val, self.y_val, self.sample_weight, names=names, target=data.target)
+        model.datafit.check(y, names[1])
         if X.shape[1] != data.storage.shape[1]:
             raise ValueError(
                 f"X_val has {X.shape[1]} columns but X has {data.storage.shape[1]}: pass the same features in both"

@@ -21,6 +21,10 @@ class Datafit(Protocol):
         """Whether targets are labels, −1 and +1."""
 
     @property
+    def log_link(self) -> bool:
+        """Whether the mean is ``exp(z)``, rather than ``z``."""
+
+    @property
     def metric(self) -> str:
         """What users call the loss when it judges a model."""
 
@@ -30,7 +34,18 @@ class Datafit(Protocol):
 
     @property
     def largest_curvature(self) -> float:
-        """``sup f''``."""
+        """``sup f''``, which may be infinite."""
+
+    @property
+    def kernel(self) -> tuple[int, float] | None:
+        """Its number and parameter in ``kernels.differentiation``; None where ``sup f''`` is infinite."""
+
+    @property
+    def reach(self) -> float:
+        """By how much a step that proved too long may move a prediction at most, in the units of ``z``."""
+
+    def check(self, y: Vector, name: str) -> None:
+        """Refuse targets that the loss is not for, in a sentence."""
 
     def value(self, y: Vector, z: Vector, weights: Vector) -> float:
         """``Σ s_i f(y_i, z_i)``."""
@@ -41,6 +56,12 @@ class Datafit(Protocol):
     def curvature(self, y: Vector, z: Vector) -> Vector:
         """``f''(y_i, z_i)``."""
 
+    def secant(self, y: Vector, z: Vector) -> Vector:
+        """``f'(y_i, z_i) / (z_i − m_i)``, where ``m_i`` minimises ``f(y_i, ·)``: the mean curvature on the way there.
+
+        Far from ``m_i`` the curvature itself may say nothing of the way. Zero where ``m_i`` is infinite.
+        """
+
     def conjugate(self, y: Vector, u: Vector, weights: Vector) -> float:
         """``Σ s_i f*(y_i, u_i)``, where ``u`` is a gradient ``f'(y, z)`` times a number from 0 to 1."""
 
@@ -49,3 +70,6 @@ class Datafit(Protocol):
 
     def constant(self, y: Vector, weights: Vector) -> float:
         """The best prediction that is the same for all rows."""
+
+    def shift(self, y: Vector, z: Vector, weights: Vector) -> float | None:
+        """The best shift of all predictions by the same number, or None: a solver then finds it."""

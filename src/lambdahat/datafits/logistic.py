@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lambdahat.kernels.differentiation import LOGISTIC
 from lambdahat.linear import Vector
 
 _TINY = 1e-300  # whose logarithm is finite
@@ -16,9 +17,15 @@ class Logistic:
 
     quadratic = False
     labels = True
+    log_link = False
     metric = "log-loss"
     metric_factor = 1.0
     largest_curvature = 0.25
+    kernel = (LOGISTIC, 0.0)
+    reach = 8.0
+
+    def check(self, y: Vector, name: str) -> None:
+        """Labels are checked where they are read."""
 
     def value(self, y: Vector, z: Vector, weights: Vector) -> float:
         margin = y * z
@@ -30,6 +37,9 @@ class Logistic:
     def curvature(self, y: Vector, z: Vector) -> Vector:
         falling = np.exp(-np.abs(z))
         return np.asarray(falling / (1.0 + falling) ** 2)
+
+    def secant(self, y: Vector, z: Vector) -> Vector:
+        return np.zeros_like(z)  # the best prediction of a row is infinite
 
     def conjugate(self, y: Vector, u: Vector, weights: Vector) -> float:
         # f*(y, u) = p log p + (1 − p) log(1 − p) with p = −yu, the probability given to the other label.
@@ -43,3 +53,6 @@ class Logistic:
     def constant(self, y: Vector, weights: Vector) -> float:
         positive = float(weights[y > 0.0].sum())
         return float(np.log(positive) - np.log(float(weights[y < 0.0].sum())))
+
+    def shift(self, y: Vector, z: Vector, weights: Vector) -> None:
+        """There is no formula."""

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lambdahat.kernels.differentiation import LEAST_SQUARES
 from lambdahat.linear import Matrix, Vector, by_row
 
 
@@ -13,9 +14,15 @@ class Quadratic:
 
     quadratic = True
     labels = False
+    log_link = False
     metric = "mean squared error"
     metric_factor = 2.0
     largest_curvature = 1.0
+    kernel = (LEAST_SQUARES, 0.0)
+    reach = np.inf
+
+    def check(self, y: Vector, name: str) -> None:
+        """Any number will do."""
 
     def value(self, y: Matrix, z: Matrix, weights: Vector) -> float:
         residual = y - z
@@ -27,6 +34,9 @@ class Quadratic:
     def curvature(self, y: Vector, z: Vector) -> Vector:
         return np.ones_like(z)
 
+    def secant(self, y: Vector, z: Vector) -> Vector:
+        return np.ones_like(z)
+
     def conjugate(self, y: Vector, u: Vector, weights: Vector) -> float:
         return float((weights * u) @ (0.5 * u + y))
 
@@ -35,3 +45,6 @@ class Quadratic:
 
     def constant(self, y: Vector, weights: Vector) -> float:
         return float(weights @ y)
+
+    def shift(self, y: Vector, z: Vector, weights: Vector) -> float:
+        return float(weights @ (y - z))

@@ -16,9 +16,15 @@ class SquaredHinge:
 
     quadratic = False
     labels = True
+    log_link = False
     metric = "squared hinge loss"
     metric_factor = 1.0
     largest_curvature = 2.0
+    kernel = None
+    reach = 8.0
+
+    def check(self, y: Vector, name: str) -> None:
+        """Any labels will do."""
 
     def value(self, y: Vector, z: Vector, weights: Vector) -> float:
         return float(weights @ np.maximum(1.0 - y * z, 0.0) ** 2)
@@ -29,6 +35,9 @@ class SquaredHinge:
     def curvature(self, y: Vector, z: Vector) -> Vector:
         return np.where(y * z < 1.0, 2.0, 0.0)
 
+    def secant(self, y: Vector, z: Vector) -> Vector:
+        return self.curvature(y, z)
+
     def conjugate(self, y: Vector, u: Vector, weights: Vector) -> float:
         return float(weights @ (y * u + 0.25 * u * u))
 
@@ -37,3 +46,6 @@ class SquaredHinge:
 
     def constant(self, y: Vector, weights: Vector) -> float:
         return float(weights @ y)
+
+    def shift(self, y: Vector, z: Vector, weights: Vector) -> None:
+        return None

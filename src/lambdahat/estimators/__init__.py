@@ -4,6 +4,7 @@ from lambdahat.estimators.blocks import GroupLasso, MultiTaskElasticNet, MultiTa
 from lambdahat.estimators.convergence import jacobian_convergence
 from lambdahat.estimators.cross_validated import ElasticNetCV, LassoCV, SparseLogisticRegressionCV
 from lambdahat.estimators.functions import HypergradientResult, PathResult, alpha_max, hypergradient, path
+from lambdahat.estimators.glm import GammaLasso, HuberLasso, PoissonLasso, SparseGLM
 from lambdahat.estimators.gradient_search import GradientSearch
 from lambdahat.estimators.linear_models import ElasticNet, Lasso, Ridge, WeightedLasso
 from lambdahat.estimators.logistic import SparseLogisticRegression
@@ -13,8 +14,10 @@ from lambdahat.hypergradient import JacobianConvergence
 __all__ = [
     "ElasticNet",
     "ElasticNetCV",
+    "GammaLasso",
     "GradientSearch",
     "GroupLasso",
+    "HuberLasso",
     "HypergradientResult",
     "JacobianConvergence",
     "Lasso",
@@ -24,7 +27,9 @@ __all__ = [
     "MultiTaskElasticNet",
     "MultiTaskLasso",
     "PathResult",
+    "PoissonLasso",
     "Ridge",
+    "SparseGLM",
     "SparseGroupLasso",
     "SparseLogisticRegression",
     "SparseLogisticRegressionCV",

@@ -119,9 +119,16 @@ class LinearModel(BaseEstimator):
         """What a search tunes unless it is told otherwise."""
         return self.tunable
 
+    @property
+    def _datafit(self) -> Datafit:
+        """The loss at the present parameters, checked."""
+        return self.datafit
+
     def _read_target(self, y: Any, n: int) -> tuple[Matrix, NDArray[Any] | None]:
         """The target as the datafit takes it, and its classes."""
-        return check_target(y, n), None
+        target = check_target(y, n)
+        self._datafit.check(target, "y")
+        return target, None
 
     def _row_factors(self, classes: NDArray[Any] | None) -> Callable[[Vector, Vector], Vector] | None:
         """Weights of training rows beside their sample weights, see :class:`lambdahat.problem.Model`."""
@@ -159,7 +166,7 @@ class LinearModel(BaseEstimator):
         """What makes inner problems of data: a ``Model``, or what has its ``problems``."""
         penalty = self._penalty_of(tuple(names or self.tuned))
         factors = self._row_factors(classes)
-        return Model(penalty, bool(self.fit_intercept), bool(self.standardize), self.datafit, factors)
+        return Model(penalty, bool(self.fit_intercept), bool(self.standardize), self._datafit, factors)
 
     def _penalty_of(self, names: tuple[str, ...]) -> Callable[[int, float], Penalty]:
         """The penalty as a function of the hyperparameters named."""
@@ -261,7 +268,38 @@ class LinearRegressor(RegressorMixin, LinearModel):
         -------
         array of shape (n,)
         """
-        return self._linear_predictor(X)
+        z = self._linear_predictor(X)
+        return np.exp(z) if self._datafit.log_link else z
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """R²; for a loss with a log link D², the share of the deviance that is explained, as scikit-learn's.
+
+        Parameters
+        ----------
+        X : array, sparse matrix or frame of shape (n, p)
+        y : array of shape (n,)
+        sample_weight : array of shape (n,), optional
+
+        Returns
+        -------
+        float
+            At most 1; a constant prediction, the mean of ``y``, scores 0.
+        """
+        if not self._datafit.log_link:
+            return float(super().score(X, y, sample_weight))
+        z = self._linear_predictor(X)
+        (target, _), weight = self._read_target(y, z.size), check_sample_weight(sample_weight, z.size)
+        weight = weight / weight.sum()
+        deviance = self._datafit.value(target, z, weight)
+        if np.ptp(target[weight > 0.0]) == 0.0:  # as R² of a constant
+            return float(deviance == 0.0)
+        constant = np.full_like(z, self._datafit.constant(target, weight))
+        return 1.0 - deviance / self._datafit.value(target, constant, weight)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.positive_only = self._datafit.log_link
+        return tags
 
 
 class BinaryClassifier(ClassifierMixin, LinearModel):

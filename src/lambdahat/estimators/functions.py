@@ -14,8 +14,8 @@ from lambdahat.box_problem import BoxProblem
 from lambdahat.criteria import Data, HeldOut, check_trainable
 from lambdahat.design import as_storage
 from lambdahat.estimators.base import LinearModel, check_model, check_penalised, warn_unconverged
+from lambdahat.estimators.glm import SparseGLM
 from lambdahat.estimators.gradient_search import as_criterion
-from lambdahat.estimators.linear_models import Lasso
 from lambdahat.estimators.logistic import SparseLogisticRegression
 from lambdahat.estimators.support_vectors import SupportVectorMachine
 from lambdahat.hypergradient import ITERATIONS, METHODS, solve_boundary
@@ -24,7 +24,6 @@ from lambdahat.penalties import l1
 from lambdahat.problem import Model, Problem, Solution
 
 _MAX_ITER = 100_000
-LOSSES: dict[str, type[LinearModel]] = {"quadratic": Lasso, "logistic": SparseLogisticRegression}
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +82,7 @@ def hypergradient(
 
     Parameters
     ----------
-    estimator : Lasso, ElasticNet, WeightedLasso, Ridge, SparseLogisticRegression, LinearSVC or LinearSVR
+    estimator : a model of lambdahat
         Its hyperparameters say where.
     X : array, sparse matrix or frame of shape (n, p)
     y : array of shape (n,)
@@ -216,7 +215,8 @@ class PathResult:
     support_sizes : array of shape (n_alphas,)
         Features with coefficients that are not zero.
     scores : array of shape (n_alphas,), or None
-        Mean squared error (log-loss, for a classifier) on the validation data, when given.
+        The metric of the model's loss (mean squared error, log-loss, mean deviance, Huber loss) on the validation data,
+        when given.
     """
 
     alphas: Vector
@@ -243,7 +243,7 @@ def path(
 
     Parameters
     ----------
-    estimator : Lasso, ElasticNet, WeightedLasso, Ridge or SparseLogisticRegression
+    estimator : a model of lambdahat
         Its other parameters are kept; its ``tol`` is that of every solution.
     X : array, sparse matrix or frame of shape (n, p)
     y : array of shape (n,)
@@ -311,11 +311,11 @@ def alpha_max(
     penalty_factors: Any = None,
     l1_ratio: float = 1.0,
     sample_weight: Any = None,
-    loss: str = "quadratic",
+    loss: Any = "quadratic",
 ) -> float:
     """The smallest ``alpha`` at which all penalised coefficients are zero, exactly.
 
-    Of a Lasso, an elastic net, or a sparse logistic regression.
+    Of a Lasso, an elastic net, a sparse logistic regression, or another loss.
 
     Parameters
     ----------
@@ -326,18 +326,19 @@ def alpha_max(
     l1_ratio : float, default 1.0
         As in :class:`ElasticNet`.
     sample_weight : array of shape (n,), optional
-    loss : {"quadratic", "logistic"}, default "quadratic"
-        With ``"logistic"``, ``y`` holds labels.
+    loss : {"quadratic", "logistic", "poisson", "gamma", "huber"} or object, default "quadratic"
+        With ``"logistic"``, ``y`` holds labels; an object is one for :class:`SparseGLM`, such as
+        ``lambdahat.datafits.Huber(0.5)``.
 
     Returns
     -------
     float
     """
     check_real(l1_ratio, "l1_ratio", high=1.0)
-    estimator = LOSSES[check_name(loss, LOSSES, "loss")]()
+    estimator = SparseLogisticRegression() if loss == "logistic" else SparseGLM(loss)
     X, y, weight, _ = read_rows(estimator, X, y, sample_weight)
     factors = check_factors(penalty_factors, X.shape[1])
     model = Model(
-        lambda p, _: l1(p, l1_ratio, factors, positive=positive), fit_intercept, standardize, estimator.datafit
+        lambda p, _: l1(p, l1_ratio, factors, positive=positive), fit_intercept, standardize, estimator._datafit
     )
     return solvers.alpha_max(model.problems(as_storage(X), y, [weight])[0])

@@ -40,11 +40,11 @@ class GradientSearch(MetaEstimatorMixin, BaseEstimator):
 
     Parameters
     ----------
-    estimator : linear model of lambdahat, or a Pipeline that ends in one
-        Lasso, ElasticNet, WeightedLasso, Ridge, SparseLogisticRegression, LinearSVC or LinearSVR.
+    estimator : a model of lambdahat (:class:`Lasso`, …), or a Pipeline that ends in one
     criterion : "cv" or criterion object, default "cv"
-        ``"cv"`` is the mean squared error (log-loss, for a classifier; squared hinge loss, for :class:`LinearSVC`) of
-        cross-validation over ``cv``; :class:`HeldOut` that on separate arrays.
+        ``"cv"`` is the mean of the metric over the folds of ``cv``, :class:`HeldOut` the metric on separate arrays: the
+        mean squared error, the log-loss of a classifier, the mean Poisson or Gamma deviance, the Huber loss, the
+        squared hinge loss of :class:`LinearSVC`.
     cv : int, splitter or iterable of index pairs, default 5
         As for scikit-learn (stratified for a classifier); one split is a held-out set.
     hyperparams : list of str, optional
@@ -87,7 +87,8 @@ class GradientSearch(MetaEstimatorMixin, BaseEstimator):
     best_criterion_ : float
         The value minimised.
     metric_ : str
-        What it is: "mean squared error", "log-loss" or "squared hinge loss".
+        What it is: "mean squared error", "log-loss", "mean Poisson deviance", "mean Gamma deviance", "Huber loss" or
+        "squared hinge loss".
     best_score_ : float
         ``−best_criterion_``: greater is better.
     fold_criteria_ : array of shape (n_folds,)
@@ -182,7 +183,7 @@ class GradientSearch(MetaEstimatorMixin, BaseEstimator):
             check_trainable(folds)
             objective = self._search(model, names, folds, prefix="" if steps is None else self._last_step + "__")
             self._keep(objective)
-            self.metric_ = model.datafit.metric
+            self.metric_ = model._datafit.metric
             if self.refit and objective.failure is None:
                 self._refit(objective, data, X, y, sample_weight)
         if objective.failure is not None:
@@ -295,7 +296,7 @@ class GradientSearch(MetaEstimatorMixin, BaseEstimator):
         return prediction
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """The refitted estimator's own score: R² of a regressor, accuracy of a classifier."""
+        """The refitted estimator's own score: R² or D² of a regressor, accuracy of a classifier."""
         weights = {} if sample_weight is None else {"sample_weight": sample_weight}
         return float(self._refitted.score(X, y, **weights))
 
@@ -336,6 +337,7 @@ class GradientSearch(MetaEstimatorMixin, BaseEstimator):
         tags.classifier_tags = inner.classifier_tags
         tags.regressor_tags = inner.regressor_tags
         tags.target_tags.required = True
+        tags.target_tags.positive_only = inner.target_tags.positive_only
         tags.input_tags.sparse = True
         return tags
 

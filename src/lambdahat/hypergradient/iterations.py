@@ -38,6 +38,17 @@ class Iteration(Protocol):
         """``∂_u Tᵀ adjoint`` and ``∂_θ Tᵀ adjoint`` at ``before``, which led to ``after``."""
 
 
+def _largest_curvature(problem: Problem) -> float:
+    """``sup f''``, without which no step size suits all iterates."""
+    bound = problem.datafit.largest_curvature
+    if not np.isfinite(bound):
+        raise ValueError(
+            f"the second derivative of the {type(problem.datafit).__name__} loss has no bound, and iterations no step "
+            "size that suits all iterates: use method='implicit' or method='implicit_forward'"
+        )
+    return bound
+
+
 def begin(iteration: Iteration, start: Solution | None) -> Vector:
     """The first iterate: zero, or a solution."""
     u = np.zeros(iteration.columns.size + 1)
@@ -87,7 +98,7 @@ class ProximalGradient:
         self.problem = problem
         self.columns = np.arange(problem.n_features, dtype=np.int32)
         self.means = problem.design.means
-        bound = problem.datafit.largest_curvature
+        bound = _largest_curvature(problem)
         self.step, self.offset_step = 1.0 / (bound * _largest_eigenvalue(problem)), 1.0 / bound
         self.units = np.append(np.sqrt(problem.design.all_variances), 1.0)
 
@@ -158,7 +169,7 @@ class CoordinateDescent:
 
     def __init__(self, problem: Problem, columns: Columns | None = None) -> None:
         self.problem = problem
-        penalty, bound = problem.penalty, problem.datafit.largest_curvature
+        penalty, bound = problem.penalty, _largest_curvature(problem)
         if not isinstance(penalty, Separable):
             raise ValueError(
                 "solver='coordinate_descent' moves one coefficient at a time, which penalties of blocks do not allow: "
@@ -173,7 +184,7 @@ class CoordinateDescent:
         curvature = np.append(bound * self._sweeps.variances, bound if problem.has_offset else 0.0)
         self.units = np.sqrt(curvature / bound)
         self._formula: tuple[Any, ...] = (
-            not problem.datafit.quadratic, curvature, penalty.l1[columns], penalty.l2[columns], penalty.positive,
+            *(problem.datafit.kernel or ()), curvature, penalty.l1[columns], penalty.l2[columns], penalty.positive,
             penalty.l1_factors[columns], penalty.l1_index[columns], penalty.l2_factors[columns],
             penalty.l2_index[columns],
         )  # fmt: skip

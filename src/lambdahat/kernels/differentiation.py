@@ -3,8 +3,9 @@
 Conventions, shared with ``differentiation_csc``: ``A`` is ``X̃ᵀ`` in C order, a row for each of the m columns in play;
 ``y`` and ``weights`` are those of its rows. ``w`` has shape (m + 1,), the offset last; ``J`` has shape (d, m + 1), a
 row a hyperparameter. ``curvature`` bounds the second derivative along a coordinate (``sup f'' Σ s_i x̃_ij²``), its last
-entry that along the offset, and is positive but for an offset that is not free (zero). The strengths are ``l1_j =
-l1_factors_j θ[l1_index_j]``, and so for ``l2``. A coordinate moves by
+entry that along the offset, and is positive but for an offset that is not free (zero). ``loss`` is one of the numbers
+below, ``delta`` the parameter of Huber's. The strengths are ``l1_j = l1_factors_j θ[l1_index_j]``, and so for ``l2``.
+A coordinate moves by
 
     w_j ← prox(w_j − x̃_jᵀ s∘f'(z) / L_j),    prox(u) = sign(u) (|u| L_j − l1_j)₊ / (L_j + l2_j),    z = X̃w + b,
 
@@ -14,12 +15,14 @@ and is differentiated, in w and in θ, as in Bertrand et al., JMLR 2022.
 import numpy as np
 from numba import njit
 
+LEAST_SQUARES, LOGISTIC, HUBER = 0, 1, 2
+
 
 @njit(cache=True, nogil=True, fastmath=True)
-def _slopes(y, z, weights, logistic, g, h):
+def _slopes(y, z, weights, loss, delta, g, h):
     """Write ``s∘f'(y, z)`` into ``g`` and ``s∘f''(y, z)`` into ``h``."""
     for i in range(z.shape[0]):
-        if logistic:
+        if loss == LOGISTIC:
             falling = np.exp(-abs(z[i]))
             wrong = (falling if y[i] * z[i] > 0.0 else 1.0) / (1.0 + falling)
             g[i] = -weights[i] * y[i] * wrong
@@ -27,11 +30,14 @@ def _slopes(y, z, weights, logistic, g, h):
         else:
             g[i] = weights[i] * (z[i] - y[i])
             h[i] = weights[i]
+            if loss == HUBER and abs(z[i] - y[i]) > delta:
+                g[i] = weights[i] * delta * np.sign(z[i] - y[i])
+                h[i] = 0.0
 
 
 @njit(cache=True, nogil=True, fastmath=True)
 def forward(
-    A, y, weights, logistic, curvature, l1, l2, positive, l1_factors, l1_index, l2_factors, l2_index, w, J
+    A, y, weights, loss, delta, curvature, l1, l2, positive, l1_factors, l1_index, l2_factors, l2_index, w, J
 ):  # fmt: skip
     """One sweep; ``w`` and ``J`` change in place."""
     m, n, d = A.shape[0], A.shape[1], J.shape[0]
@@ -47,7 +53,7 @@ def forward(
             if J[k, j] != 0.0:
                 for i in range(n):
                     dz[k, i] += J[k, j] * A[j, i]
-    _slopes(y, z, weights, logistic, g, h)
+    _slopes(y, z, weights, loss, delta, g, h)
     for j in range(m):
         column = A[j]
         L, slope = curvature[j], 0.0
@@ -83,8 +89,8 @@ def forward(
             w[j] = new
             for i in range(n):
                 z[i] += step * column[i]
-            if logistic:
-                _slopes(y, z, weights, logistic, g, h)
+            if loss != LEAST_SQUARES:
+                _slopes(y, z, weights, loss, delta, g, h)
             else:
                 for i in range(n):
                     g[i] += step * column[i] * weights[i]
@@ -102,7 +108,7 @@ def forward(
 
 @njit(cache=True, nogil=True, fastmath=True)
 def backward(
-    A, y, weights, logistic, curvature, l1, l2, positive, l1_factors, l1_index, l2_factors, l2_index,
+    A, y, weights, loss, delta, curvature, l1, l2, positive, l1_factors, l1_index, l2_factors, l2_index,
     before, after, adjoint, gradient,
 ):  # fmt: skip
     """The transpose of one sweep that led from ``before`` to ``after``.
@@ -120,7 +126,7 @@ def backward(
                 z[i] += after[j] * A[j, i]
     for i in range(n):
         z[i] += before[m] - after[m]
-    _slopes(y, z, weights, logistic, g, h)
+    _slopes(y, z, weights, loss, delta, g, h)
     if curvature[m] > 0.0:
         for i in range(n):
             e[i] = -adjoint[m] / curvature[m] * h[i]
@@ -128,10 +134,10 @@ def backward(
         column = A[j]
         new = after[j]
         step = new - before[j]
-        if step != 0.0 and logistic:
+        if step != 0.0 and loss != LEAST_SQUARES:
             for i in range(n):
                 z[i] -= step * column[i]
-            _slopes(y, z, weights, logistic, g, h)
+            _slopes(y, z, weights, loss, delta, g, h)
         pull, kept = 0.0, 0.0
         for i in range(n):
             pull += column[i] * e[i]

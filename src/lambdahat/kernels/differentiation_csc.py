@@ -12,11 +12,15 @@ Conventions are those of ``differentiation``, with ``data``, ``indices``, ``indp
 import numpy as np
 from numba import njit, uint32, uint64
 
+LEAST_SQUARES, LOGISTIC, HUBER = 0, 1, 2  # as in ``differentiation``: kernels' files do not see each other
+
 
 @njit(cache=True, nogil=True, fastmath=True)
-def _slopes_of(y, z, weight, logistic):
+def _slopes_of(y, z, weight, loss, delta):
     """``s f'(y, z)`` and ``s f''(y, z)`` of one row."""
-    if not logistic:
+    if loss == HUBER and abs(z - y) > delta:
+        return weight * delta * np.sign(z - y), 0.0
+    if loss != LOGISTIC:
         return weight * (z - y), weight
     falling = np.exp(-abs(z))
     wrong = (falling if y * z > 0.0 else 1.0) / (1.0 + falling)
@@ -38,7 +42,7 @@ def _predict(data, indices, indptr, columns, w, z):
 
 @njit(cache=True, nogil=True, fastmath=True)
 def forward(
-    data, indices, indptr, columns, means, y, weights, logistic, curvature, l1, l2, positive,
+    data, indices, indptr, columns, means, y, weights, loss, delta, curvature, l1, l2, positive,
     l1_factors, l1_index, l2_factors, l2_index, w, J,
 ):  # fmt: skip
     """One sweep; ``w`` and ``J`` change in place."""
@@ -54,7 +58,7 @@ def forward(
         for k in range(d):
             dshift[k] -= means[j] * J[k, j]
     for i in range(n):
-        g[i], h[i] = _slopes_of(y[i], z[i], weights[i], logistic)
+        g[i], h[i] = _slopes_of(y[i], z[i], weights[i], loss, delta)
     for j in range(m):
         c = uint64(columns[j])
         start, end = uint64(indptr[c]), uint64(indptr[c + uint64(1)])
@@ -95,7 +99,7 @@ def forward(
             for t in range(start, end):
                 i = uint32(indices[t])
                 z[i] += step * data[t]
-                g[i], h[i] = _slopes_of(y[i], z[i], weights[i], logistic)
+                g[i], h[i] = _slopes_of(y[i], z[i], weights[i], loss, delta)
     if curvature[m] > 0.0:
         for k in range(d):
             slope = 0.0
@@ -110,7 +114,7 @@ def forward(
 
 @njit(cache=True, nogil=True, fastmath=True)
 def backward(
-    data, indices, indptr, columns, means, y, weights, logistic, curvature, l1, l2, positive,
+    data, indices, indptr, columns, means, y, weights, loss, delta, curvature, l1, l2, positive,
     l1_factors, l1_index, l2_factors, l2_index, before, after, adjoint, gradient,
 ):  # fmt: skip
     """The transpose of one sweep that led from ``before`` to ``after``; see ``differentiation.backward``.
@@ -123,7 +127,7 @@ def backward(
     _predict(data, indices, indptr, columns, after, z)
     for i in range(n):
         z[i] += before[m] - after[m]
-        _, h[i] = _slopes_of(y[i], z[i], weights[i], logistic)
+        _, h[i] = _slopes_of(y[i], z[i], weights[i], loss, delta)
     if curvature[m] > 0.0:
         for i in range(n):
             e[i] = -adjoint[m] / curvature[m] * h[i]
@@ -134,11 +138,11 @@ def backward(
         start, end = uint64(indptr[c]), uint64(indptr[c + uint64(1)])
         new = after[j]
         step = new - before[j]
-        if step != 0.0 and logistic:
+        if step != 0.0 and loss != LEAST_SQUARES:
             for t in range(start, end):
                 i = uint32(indices[t])
                 z[i] -= step * data[t]
-                _, h[i] = _slopes_of(y[i], z[i], weights[i], logistic)
+                _, h[i] = _slopes_of(y[i], z[i], weights[i], loss, delta)
         pull, kept = -means[j] * e_sum, 0.0
         for t in range(start, end):
             pull += data[t] * e[uint32(indices[t])]

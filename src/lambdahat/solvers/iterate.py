@@ -21,8 +21,10 @@ _FLOOR = 1e-8
 _SUFFICIENT = 1e-4  # of the decrease that the model promises
 _ROUNDING = 1e-14
 _HALVINGS = 40
-_REACH = 8.0
 _NEWTON_STEPS = 50
+# The share of the secants' curvature in a model: at first, at least (rows without curvature of their own have values of
+# its inverse in the model, which costs digits), and by what it falls or rises where a whole step does or does not do.
+_SECANT, _LEAST_SECANT, _EASE, _TIGHTEN = 1.0, 1e-3, 0.3, 3.0
 
 
 class Iterate(Protocol):
@@ -157,6 +159,7 @@ class ProxNewton:
             self.z = self.z + problem.prediction(support, w[support])
         self.loss = self._loss(self.z)
         self._form: QuadraticForm | None = None
+        self._secant = _SECANT
         self._settle()
 
     def look(self, h: Matrix | None) -> Generator[Matrix, Matrix, Matrix]:
@@ -202,12 +205,14 @@ class ProxNewton:
 
     def form(self, columns: Columns, h: Vector, previous: QuadraticForm | None) -> QuadraticForm:
         self._h = h[columns]
-        self._local = local = self.problem.local(self.z, columns, slopes=self.slopes, floor=_FLOOR)
+        self._local = local = self.problem.local(self.z, columns, slopes=self.slopes, floor=_FLOOR, secant=self._secant)
         self._scale = scale = local.scale
         penalty = local.penalty.restricted(columns)
         return local.design.form(columns, local.y, scale * self.q, scale * self._h, self.w[columns], penalty)
 
     def step(self, columns: Columns, form: QuadraticForm) -> None:
+        if form.self_contained:  # its gap is quadratic in an error of h, and lost in rounding before that of the loss
+            form.sweep(1, -np.inf)
         moved = np.flatnonzero(form.w != self.w[columns])
         columns, h = columns[moved], self._h[moved]
         self._form = form
@@ -234,8 +239,10 @@ class ProxNewton:
         old, g, t = w[columns], on.value(w[columns]), 1.0
         for attempt in range(_HALVINGS):
             if attempt == 1:
-                reach = _REACH / np.maximum(self.problem.design.storage.largest[columns], 1e-300)
-                shift = np.clip(shift, -reach, reach)
+                reach = self.problem.datafit.reach / np.maximum(self.problem.design.storage.largest[columns], 1e-300)
+                clipped = np.clip(shift, -reach, reach)
+                if on.value(old + clipped) - g < float(h @ clipped):  # it still leads downhill
+                    shift = clipped
             if attempt < 2:
                 image = local.design.product(columns, shift)
                 promised = min(on.value(old + shift) - g - float(h @ shift), 0.0)
@@ -243,9 +250,14 @@ class ProxNewton:
             loss = self._loss(z)
             if loss - self.loss + on.value(new) - g <= _SUFFICIENT * t * promised + _ROUNDING * self.loss:
                 w[columns], self.z, self.loss = new, z, loss
+                self._share(_EASE if attempt == 0 else _TIGHTEN)
                 return True
             t = 1.0 if attempt == 0 else 0.5 * t
+        self._share(_TIGHTEN)
         return False
+
+    def _share(self, change: float) -> None:
+        self._secant = min(max(change * self._secant, _LEAST_SECANT), _SECANT)
 
     def _settle(self) -> None:
         """Fit the offset and the unpenalised columns exactly, by Newton's method."""
@@ -261,7 +273,7 @@ class ProxNewton:
             h = problem.design.gradient_columns(free, self.q)
             if np.all(np.abs(h) <= _rounding(problem, free)):
                 return
-            local = problem.local(self.z, free, slopes=self.slopes)
+            local = problem.local(self.z, free, slopes=self.slopes, floor=_FLOOR, secant=self._secant)
             shift = local.solve_support(
                 free, self.w[free], local.scale * h, atol=1e-3 * local.scale * float(np.abs(h).max())
             )
@@ -271,7 +283,11 @@ class ProxNewton:
 
     def _settle_offset(self) -> None:
         datafit, y, s = self.problem.datafit, self.problem.y, self.problem.design.weights
-        reach = _REACH
+        if (exact := datafit.shift(y, self.z, s)) is not None:
+            self.z = self.z + exact
+            self.loss = self._loss(self.z)
+            return
+        reach = datafit.reach
         for _ in range(_NEWTON_STEPS):
             slope = float(s @ datafit.gradient(y, self.z))
             if abs(slope) <= 1e-15:
@@ -300,7 +316,7 @@ def _room(problem: Problem, w: Vector, shift: Vector) -> float:
 
 def _rounding(problem: Problem, columns: Columns) -> Vector:
     """Gradients of some columns that are no more than rounding errors."""
-    return np.asarray(1e-12 * np.sqrt(2.0 * problem.null_value * problem.design.variances(columns)))
+    return np.asarray(1e-12 * problem.slope_unit * np.sqrt(problem.design.variances(columns)))
 
 
 def _slack(problem: Problem, free: Columns, h: Vector, w: Vector) -> float:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+import numpy as np
+
 from lambdahat.box_problem import BoxProblem
 from lambdahat.design import Design
 from lambdahat.linear import Matrix
@@ -89,7 +91,8 @@ def _steps(
     w = problem.zeros() if start is None else start.w.copy()
     unit = problem.null_value
     if unit == 0.0:
-        return conclude(problem, problem.zeros(), 0.0, 0, tol, max_iter)
+        offset = float(np.ravel(problem.null_prediction)[0])
+        return conclude(problem, problem.zeros(), 0.0, 0, tol, max_iter, offset=offset)
     if problem.penalty.is_smooth and problem.datafit.quadratic:
         w, gap, n_iter = solve_smooth(problem, w, tol * unit, max_iter)
         return conclude(problem, w, gap / unit, n_iter, tol, max_iter)
