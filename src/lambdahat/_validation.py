@@ -176,31 +176,58 @@ def check_target(y: Any, n: int, name: str = "y", X_name: str = "X") -> Vector:
     return target
 
 
-def check_labels(y: Any, n: int, name: str = "y", X_name: str = "X") -> tuple[NDArray[Any], Vector]:
-    """The two classes of a target in sorted order, and the target as −1 (the first) and +1."""
+def check_targets(y: Any, n: int, name: str = "y", X_name: str = "X", like: Any = None) -> Vector:
+    """One target, shape (n,), or several, shape (n, T); as many as ``like`` has, where it is given."""
+    table = np.asarray(y)
+    if table.ndim == 2 and table.shape[1] > 1:
+        columns = [check_target(column, n, f"column {k} of {name}", X_name) for k, column in enumerate(table.T)]
+        table = np.stack(columns).T  # a target is contiguous
+    else:
+        table = check_target(y, n, name, X_name)
+    if like is not None and table.shape[1:] != like.shape[1:]:
+        raise ValueError(f"{name} has shape {table.shape} but y has shape {like.shape}: pass the same targets in both")
+    return table
+
+
+def check_labels(
+    y: Any, n: int, name: str = "y", X_name: str = "X", *, binary: bool = True
+) -> tuple[NDArray[Any], Vector]:
+    """The classes of a target in sorted order, and the target as :func:`encode_labels` has it."""
     labels = _as_labels(y, n, name, X_name)
     check_classification_targets(labels)
     classes = np.unique(labels)
     if classes.size == 1:
-        raise ValueError(f"{name} holds one class only, {classes[0]!r}: pass rows of two classes")
-    if classes.size > 2:
+        what = "two classes" if binary else "at least two classes"
+        raise ValueError(f"{name} holds one class only, {classes[0]!r}: pass rows of {what}")
+    if binary and classes.size > 2:
         raise ValueError(
             f"{name} holds {classes.size} classes. Only binary classification is supported. The type of the target is "
-            f"{type_of_target(labels)}: fit one class against the others, one at a time"
+            f"{type_of_target(labels)}: fit one class against the rest, as OneVsRestLogistic does for each"
         )
-    return classes, np.where(labels == classes[1], 1.0, -1.0)
+    return classes, _numbered(labels, classes)
 
 
 def encode_labels(y: Any, classes: NDArray[Any], n: int, name: str = "y", X_name: str = "X") -> Vector:
-    """Labels of known classes as −1 and +1."""
+    """Labels of known classes: of two as −1 (the first) and +1, of more as the numbers of their classes."""
     labels = _as_labels(y, n, name, X_name)
-    wrong = np.flatnonzero((labels != classes[0]) & (labels != classes[1]))
+    wrong = np.flatnonzero(~np.any([labels == label for label in classes], axis=0))
     if wrong.size:
         raise ValueError(
             f"{name} holds the label {labels[wrong[0]]!r} (first in row {wrong[0]}) but the classes are "
-            f"{classes[0]!r} and {classes[1]!r}: drop these rows"
+            f"{_listed(classes)}: drop these rows"
         )
-    return np.where(labels == classes[1], 1.0, -1.0)
+    return _numbered(labels, classes)
+
+
+def _numbered(labels: NDArray[Any], classes: NDArray[Any]) -> Vector:
+    if classes.size == 2:
+        return np.where(labels == classes[1], 1.0, -1.0)
+    return np.searchsorted(classes, labels).astype(np.float64)
+
+
+def _listed(classes: NDArray[Any]) -> str:
+    *most, last = (repr(label) for label in classes)
+    return f"{', '.join(most)} and {last}"
 
 
 def _as_labels(y: Any, n: int, name: str, X_name: str) -> NDArray[Any]:
@@ -236,7 +263,7 @@ def check_class_weight(class_weight: Any, classes: NDArray[Any]) -> None:
         )
     for label, weight in class_weight.items():
         if label not in classes.tolist():
-            raise ValueError(f"class_weight names {label!r} but the classes are {classes[0]!r} and {classes[1]!r}")
+            raise ValueError(f"class_weight names {label!r} but the classes are {_listed(classes)}")
         check_real(weight, f"class_weight of {label!r}", open_low=True)
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from sklearn.model_selection import check_cv
 
 from lambdahat.criteria.base import Data, Fold, Validation
+from lambdahat.criteria.together import together
 from lambdahat.design import DenseStorage, shared_moments
 from lambdahat.problem import Model
 
@@ -35,7 +36,7 @@ class CrossValidation:
 
     def splits(self, data: Data) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
         """Training and validation rows of each fold, checked."""
-        n = data.y.size
+        n = data.storage.shape[0]
         if isinstance(self.cv, int | np.integer):
             if self.cv < 2:
                 raise ValueError(f"cv={self.cv} is no number of folds: pass at least 2, or a splitter")
@@ -89,9 +90,9 @@ def _from_rows(
     model: Model, data: Data, train: list[NDArray[np.float64]], test: list[NDArray[np.float64]]
 ) -> list[Fold]:
     folds = []
-    for problem, weight in zip(model.problems(data.storage, data.y, train), test, strict=True):
-        design = problem.design.elsewhere(data.storage, weight / weight.sum())
-        folds.append(Fold(problem, Validation(design, problem.y, datafit=model.datafit)))
+    for problems, weight in zip(model.several(data.storage, data.y, train), test, strict=True):
+        targets = [problem.y for problem in problems]
+        folds.append(Fold(problems, together(problems, data.storage, targets, weight / weight.sum())))
     return folds
 
 
@@ -103,6 +104,7 @@ def _from_moments(
     n, p = storage.shape
     if (
         not model.datafit.quadratic
+        or len(model.targets(data.y)) > 1
         or not isinstance(storage, DenseStorage)
         or p > MOST_COLUMNS
         or p > max(n // 2, FEW_COLUMNS)
@@ -123,7 +125,7 @@ def _from_moments(
         problem = model.problem_from_moments(storage, data.y, train[k], parts[k])
         center = np.append(problem.design.means, problem.y_mean)
         judged = problem.design.elsewhere(storage, test[k] / parts[K + k].weight)
-        folds.append(Fold(problem, Validation(judged, problem.y, parts[K + k].about(center))))
+        folds.append(Fold((problem,), Validation(judged, problem.y, parts[K + k].about(center))))
     return folds
 
 

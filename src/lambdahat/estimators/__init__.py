@@ -6,6 +6,7 @@ from lambdahat.estimators.functions import HypergradientResult, PathResult, alph
 from lambdahat.estimators.gradient_search import GradientSearch
 from lambdahat.estimators.linear_models import ElasticNet, Lasso, Ridge, WeightedLasso
 from lambdahat.estimators.logistic import SparseLogisticRegression
+from lambdahat.estimators.one_vs_rest import OneVsRestLogistic
 from lambdahat.hypergradient import JacobianConvergence
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "JacobianConvergence",
     "Lasso",
     "LassoCV",
+    "OneVsRestLogistic",
     "PathResult",
     "Ridge",
     "SparseLogisticRegression",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
@@ -30,14 +31,14 @@ from lambdahat._validation import (
     column_names,
     unchanged_on_error,
 )
-from lambdahat.criteria import Data, is_constant
+from lambdahat.criteria import Data, Fold, is_constant
 from lambdahat.datafits import Datafit, Quadratic
 from lambdahat.design import as_storage
 from lambdahat.linear import Vector
 from lambdahat.penalties import Separable
 from lambdahat.problem import Model, Problem, Solution
 from lambdahat.search import Space
-from lambdahat.solvers import alpha_max, solve
+from lambdahat.solvers import alpha_max, solve_many
 
 
 def validated(
@@ -77,12 +78,38 @@ def _why_zero(problem: Problem) -> str:
     return f"all coefficients are zero: penalise at least {1.0 / largest:.3g} times less to let a feature in"
 
 
+def _ending(problems: Sequence[Problem], solutions: Sequence[Solution]) -> str:
+    """How the solver ended: of several problems, the one that is farthest from its solution, and the first remark."""
+    last = int(np.argmax([_gap(solution) for solution in solutions]))
+    remarks = [_remark(problem, solution) for problem, solution in zip(problems, solutions, strict=True)]
+    if len(solutions) == 1:
+        return "; ".join(filter(None, (solutions[0].message, remarks[0])))
+    sentences = [f"{len(solutions)} problems, the last of them (number {last}) {solutions[last].message}"]
+    sentences += [f"number {k}: {remark}" for k, remark in enumerate(remarks) if remark]
+    return "; ".join(sentences[:2])
+
+
+def _gap(solution: Solution) -> float:
+    return solution.gap
+
+
+def check_alone(estimator: LinearModel, y: Vector, classes: NDArray[Any] | None, who: str) -> None:
+    """Refuse a ``y`` that makes several problems, where one is followed."""
+    K = len(estimator._targets(y, classes))
+    if K > 1:
+        raise ValueError(
+            f"{who} follows one problem, but y makes {K} of them: pass one target, or one class against the rest, "
+            "at a time"
+        )
+
+
 def check_model(estimator: Any, what: str) -> LinearModel:
     """One of the models that have hyperparameters, or a sentence."""
     if not isinstance(estimator, LinearModel) or not estimator.tunable:
         name = estimator.__name__ if isinstance(estimator, type) else type(estimator).__name__
         raise ValueError(
-            f"{name} has {what}: pass Lasso, ElasticNet, WeightedLasso, Ridge or SparseLogisticRegression of lambdahat"
+            f"{name} has {what}: pass Lasso, ElasticNet, WeightedLasso, Ridge, SparseLogisticRegression or OneVsRestLogistic of "
+            "lambdahat"
         )
     return estimator
 
@@ -129,7 +156,11 @@ class LinearModel(BaseEstimator):
             check_name(name, self.tunable, "hyperparameter")
         return Space(names=("alpha",), scales=("log",))
 
-    def _lines(self, space: Space) -> list[tuple[Vector, Vector]]:
+    def _targets(self, y: Vector, classes: NDArray[Any] | None) -> Sequence[Vector]:
+        """The targets of the problems that ``y`` makes, see :class:`lambdahat.problem.Model`."""
+        return (y,)
+
+    def _lines(self, space: Space, folds: list[Fold]) -> list[tuple[Vector, Vector]]:
         """Lines (origin, direction) along which the coarse look goes, by the strength of the penalty."""
         return [(np.zeros(1), np.ones(1))]
 
@@ -142,7 +173,8 @@ class LinearModel(BaseEstimator):
     def _model(self, names: Sequence[str] | None = None, classes: NDArray[Any] | None = None) -> Model:
         penalty = self._penalty_of(tuple(names or self.tuned))
         factors = self._row_factors(classes)
-        return Model(penalty, bool(self.fit_intercept), bool(self.standardize), self.datafit, factors)
+        targets = partial(self._targets, classes=classes)
+        return Model(penalty, bool(self.fit_intercept), bool(self.standardize), self.datafit, factors, targets)
 
     def _penalty_of(self, names: tuple[str, ...]) -> Callable[[int, float], Separable]:
         """The penalty as a function of the hyperparameters named."""
@@ -182,36 +214,57 @@ class LinearModel(BaseEstimator):
         """
         self._check_params()
         with unchanged_on_error(self):
-            data = validated(self, self, X, y, sample_weight)
-            start = None
-            if self.warm_start and np.size(getattr(self, "coef_", ())) == data.storage.shape[1]:
-                start = Solution(np.ravel(self.coef_), float(np.ravel(self.intercept_)[0]), np.inf, 0, False, "")
-            return self._fit(data, start)
+            return self._fit(validated(self, self, X, y, sample_weight))
 
-    def _fit(self, data: Data, start: Solution | None = None) -> Self:
+    def _fit(self, data: Data, starts: Sequence[Solution] = ()) -> Self:
+        """Fit from these solutions, one a problem, or with a warm start from the present coefficients."""
+        problems: Sequence[Problem]
         if data.moments:
-            problem = self._model().problem_from_moments(data.storage, data.y, data.sample_weight, data.moments[0])
+            one = self._model().problem_from_moments(data.storage, data.y, data.sample_weight, data.moments[0])
+            problems = (one,)
         else:
-            problem = self._model(None, data.classes).problems(data.storage, data.y, [data.sample_weight])[0]
-        solution = solve(problem, tol=self.tol, max_iter=self.max_iter, start=start)
-        self.coef_ = solution.w
-        self.intercept_ = solution.intercept
-        self.dual_gap_ = solution.gap
-        self.n_iter_ = max(1, solution.n_iter)
-        self.status_ = "; ".join(filter(None, (solution.message, _remark(problem, solution))))
-        if not solution.converged:
-            warn_unconverged(type(self).__name__, solution, stacklevel=3)
+            problems = self._model(None, data.classes).several(data.storage, data.y, [data.sample_weight])[0]
+        space = self._space(None, problems[0].n_features)
+        problems = space.placed(problems, space.theta(self._values(space, problems[0].n_features)))
+        before = starts or self._previous(len(problems), problems[0].n_features)
+        solutions = solve_many(problems, tol=self.tol, max_iter=self.max_iter, starts=before)
+        self._keep(problems, solutions, data)
+        unconverged = [solution for solution in solutions if not solution.converged]
+        if unconverged:
+            warn_unconverged(type(self).__name__, max(unconverged, key=_gap), stacklevel=3)
         return self
 
+    def _previous(self, K: int, p: int) -> Sequence[Solution | None]:
+        """The present coefficients as solutions to start from, where that is wanted and they fit."""
+        if not (self.warm_start and np.size(getattr(self, "coef_", ())) == K * p):
+            return [None] * K
+        coefs, intercepts = np.reshape(self.coef_, (K, p)), np.ravel(self.intercept_)
+        return [
+            Solution(w, float(intercept), np.inf, 0, False, "") for w, intercept in zip(coefs, intercepts, strict=True)
+        ]
+
+    def _keep(self, problems: Sequence[Problem], solutions: Sequence[Solution], data: Data) -> None:
+        """Set the fitted attributes: coefficients with a row a problem."""
+        self.coef_ = np.stack([solution.w for solution in solutions])
+        self.intercept_ = np.array([solution.intercept for solution in solutions])
+        gaps = np.array([solution.gap for solution in solutions])
+        self.dual_gap_ = gaps if len(solutions) > 1 else float(gaps[0])
+        self.n_iter_ = max(1, *(solution.n_iter for solution in solutions))
+        self.status_ = _ending(problems, solutions)
+
     def _linear_predictor(self, X: Any) -> Vector:
-        """``Xw + intercept``, shape (n,)."""
+        """``Xw + intercept``, shape (n,), or (n, K) where there are several rows of coefficients."""
         check_is_fitted(self)
         X, _ = _read(self, X, column_names(X), reset=False)
-        coef, intercept = np.ravel(self.coef_), float(np.ravel(self.intercept_)[0])
+        coefs, intercepts = np.atleast_2d(self.coef_), np.ravel(self.intercept_)
         if scipy.sparse.issparse(X):
-            return np.asarray(X @ coef + intercept)
-        used = np.flatnonzero(coef).astype(np.int32)
-        return as_storage(X).matvec_columns(used, coef[used]) + intercept
+            columns = [X @ w for w in coefs]
+        else:
+            storage = as_storage(X)
+            used = [np.flatnonzero(w).astype(np.int32) for w in coefs]
+            columns = [storage.matvec_columns(support, w[support]) for support, w in zip(used, coefs, strict=True)]
+        z = np.stack([column + b for column, b in zip(columns, intercepts, strict=True)], axis=1)
+        return z if z.shape[1] > 1 else z[:, 0]
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -221,7 +274,12 @@ class LinearModel(BaseEstimator):
 
 
 class LinearRegressor(RegressorMixin, LinearModel):
-    """A linear model of a number."""
+    """A linear model of a number, or of several."""
+
+    def _keep(self, problems: Sequence[Problem], solutions: Sequence[Solution], data: Data) -> None:
+        super()._keep(problems, solutions, data)
+        if data.y.ndim == 1:
+            self.coef_, self.intercept_ = self.coef_[0], float(self.intercept_[0])
 
     def predict(self, X: Any) -> NDArray[np.float64]:
         """Predict the target.
@@ -232,9 +290,15 @@ class LinearRegressor(RegressorMixin, LinearModel):
 
         Returns
         -------
-        array of shape (n,)
+        array of shape (n,), or (n, T) for T targets
         """
         return self._linear_predictor(X)
+
+
+def _balanced(y: Vector, weight: Vector) -> Vector:
+    """Factors that make rows of −1 and of +1 weigh the same."""
+    total, positive = float(weight.sum()), float(weight[y > 0.0].sum())
+    return np.where(y > 0.0, 0.5 * total / max(positive, 1e-300), 0.5 * total / max(total - positive, 1e-300))
 
 
 class LinearClassifier(ClassifierMixin, LinearModel):
@@ -251,23 +315,15 @@ class LinearClassifier(ClassifierMixin, LinearModel):
         if self.class_weight is None or classes is None:
             return None
         check_class_weight(self.class_weight, classes)
+        if isinstance(self.class_weight, str):
+            return lambda y, weight: np.stack([_balanced(target, weight) for target in self._targets(y, classes)])
+        each = np.array([float(self.class_weight.get(label, 1.0)) for label in classes.tolist()])
+        return lambda y, weight: each[(y if classes.size > 2 else y > 0.0).astype(np.intp)]
 
-        def factors(y: Vector, weight: Vector) -> Vector:
-            if isinstance(self.class_weight, str):  # balanced: both classes weigh the same
-                total, positive = float(weight.sum()), float(weight[y > 0.0].sum())
-                negative, positive = 0.5 * total / max(total - positive, 1e-300), 0.5 * total / max(positive, 1e-300)
-            else:
-                negative, positive = (float(self.class_weight.get(label, 1.0)) for label in classes.tolist())
-            return np.where(y > 0.0, positive, negative)
-
-        return factors
-
-    def _fit(self, data: Data, start: Solution | None = None) -> Self:
-        super()._fit(data, start)
+    def _keep(self, problems: Sequence[Problem], solutions: Sequence[Solution], data: Data) -> None:
+        super()._keep(problems, solutions, data)
         assert data.classes is not None
-        self.coef_, self.intercept_ = self.coef_.reshape(1, -1), np.reshape(self.intercept_, 1)
         self.classes_ = data.classes
-        return self
 
     def decision_function(self, X: Any) -> NDArray[np.float64]:
         """The log-odds of the second class.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,13 +11,13 @@ from numpy.typing import NDArray
 
 from lambdahat import solvers
 from lambdahat._validation import check_count, check_factors, check_name, check_real, check_rows
-from lambdahat.criteria import Data, HeldOut, check_trainable
+from lambdahat.criteria import Data, Fold, HeldOut, check_trainable
 from lambdahat.design import as_storage
-from lambdahat.estimators.base import LinearModel, check_model, warn_unconverged
+from lambdahat.estimators.base import LinearModel, check_alone, check_model, warn_unconverged
 from lambdahat.estimators.gradient_search import as_criterion
 from lambdahat.estimators.linear_models import Lasso
 from lambdahat.estimators.logistic import SparseLogisticRegression
-from lambdahat.hypergradient import ITERATIONS, METHODS
+from lambdahat.hypergradient import ITERATIONS, METHODS, Judge
 from lambdahat.linear import Vector
 from lambdahat.penalties import l1
 from lambdahat.problem import Model, Problem, Solution
@@ -40,8 +41,9 @@ class HypergradientResult:
     hyperparams : dict
         Names and values.
     coef : array of shape (p,) or (n_folds, p)
-        The inner solutions.
+        The inner solutions; with several targets or classes K, of shape (K, p) or (n_folds, K, p).
     support : array of column numbers, or list of these
+        In the order of ``coef``.
     solve_seconds, gradient_seconds : float
         Time in the inner problems and in the hypergradient; forward mode, which does both at once, calls it all the
         latter.
@@ -81,7 +83,7 @@ def hypergradient(
 
     Parameters
     ----------
-    estimator : Lasso, ElasticNet, WeightedLasso, Ridge or SparseLogisticRegression
+    estimator : Lasso, ElasticNet, WeightedLasso, Ridge, SparseLogisticRegression or OneVsRestLogistic
         Its hyperparameters say where.
     X : array, sparse matrix or frame of shape (n, p)
     y : array of shape (n,)
@@ -135,7 +137,7 @@ def hypergradient(
     X, y, weight, classes = read_rows(estimator, X, y, sample_weight)
     data = Data(as_storage(X), y, weight, X, groups, classes=classes)
     folds = as_criterion(criterion, cv).folds(estimator._model(None, classes), data)
-    check_trainable(folds)
+    check_trainable(folds, classes)
     p = X.shape[1]
     space = estimator._space(None, p)
     values = estimator._values(space, p)
@@ -146,29 +148,46 @@ def hypergradient(
     check_count(max_iter, "max_iter")
     value, gradient, results = 0.0, np.zeros(theta.size), []
     for fold in folds:
-        result = differentiate(
-            fold.problem.with_hyperparams(theta), fold.validation.error, tol=tol, max_iter=max_iter, solver=solver,
-            force=force,
-        )  # fmt: skip
-        value += fold.weight / total * result.value
-        gradient += fold.weight / total * result.gradient
-        results.append(result)
+        problems = space.placed(fold.problems, theta)
+        judges, starts = _judges(fold, problems, tol, estimator.max_iter)
+        of_fold = [
+            differentiate(problem, judge, tol=tol, max_iter=max_iter, start=start, solver=solver, force=force)
+            for problem, judge, start in zip(problems, judges, starts, strict=True)
+        ]
+        value += fold.weight / total * of_fold[0].value
+        for k, result in enumerate(of_fold):
+            gradient[space.part(k)] += fold.weight / total * result.gradient
+        results += of_fold
     solutions = [result.solution for result in results]
     _warn_once(estimator, [solution for solution in solutions if not solution.converged])
     gradient = space.theta_vjp(values, gradient)
-    single = len(solutions) == 1
+    shape = [size for size in (len(folds), len(folds[0].problems)) if size > 1]
+    supports = [solution.support for solution in solutions]
     return HypergradientResult(
         value,
         gradient,
         values * gradient,
         space.to_params(values),
-        solutions[0].w if single else np.stack([solution.w for solution in solutions]),
-        solutions[0].support if single else [solution.support for solution in solutions],
+        np.stack([solution.w for solution in solutions]).reshape(*shape, p),
+        supports if shape else supports[0],
         sum(result.solve_seconds for result in results),
         sum(result.gradient_seconds for result in results),
         max(result.n_iter for result in results),
         all(result.converged for result in results),
     )
+
+
+def _judges(
+    fold: Fold, problems: list[Problem], tol: float, max_iter: int
+) -> tuple[list[Judge], Sequence[Solution | None]]:
+    """Judges of a fold's problems, and starts: several are solved first, as each is judged beside the others."""
+    if len(problems) == 1:
+        return fold.validation.judges(()), [None]
+    solutions = solvers.solve_many(problems, tol=tol, max_iter=max_iter, starts=[None] * len(problems))
+    polished = [
+        solvers.polish(problem, solution, tol)[0] for problem, solution in zip(problems, solutions, strict=True)
+    ]
+    return fold.judges(problems, polished), polished
 
 
 def read_rows(
@@ -252,6 +271,7 @@ def path(
     estimator = check_model(estimator, "no path here")
     estimator._check_params()
     X, y, weight, classes = read_rows(estimator, X, y, sample_weight)
+    check_alone(estimator, y, classes, "path")
     data = Data(as_storage(X), y, weight, X, classes=classes)
     p = X.shape[1]
 
@@ -269,9 +289,9 @@ def path(
     alphas = np.sort([check_real(alpha, "alpha") for alpha in np.atleast_1d(alphas).tolist()])[::-1]
     if alphas.size == 0:
         raise ValueError("alphas is empty: pass at least one value")
-    validation = None
+    judged = None
     if X_val is not None or y_val is not None:
-        validation = HeldOut(X_val, y_val).folds(estimator._model(None, classes), data)[0].validation
+        judged = HeldOut(X_val, y_val).folds(estimator._model(None, classes), data)[0]
     coefs, intercepts = np.zeros((p, alphas.size)), np.zeros(alphas.size)
     gaps, scores = np.zeros(alphas.size), np.zeros(alphas.size)
     solution, unconverged = None, []
@@ -280,12 +300,12 @@ def path(
         if not solution.converged:
             unconverged.append(solution)
         coefs[:, k], intercepts[k], gaps[k] = solution.w, solution.intercept, solution.gap
-        if validation is not None:
-            support = solution.support
-            scores[k] = validation.error(support, solution.w[support], at(float(alpha)).offset(solution))[0]
+        if judged is not None:
+            support, (error,) = solution.support, judged.judges([judged.problem], [solution])
+            scores[k] = error(support, solution.w[support], judged.problem.offset(solution))[0]
     _warn_once(estimator, unconverged)
     sizes = np.count_nonzero(coefs, axis=0)
-    return PathResult(alphas, coefs, intercepts, gaps, sizes, scores if validation is not None else None)
+    return PathResult(alphas, coefs, intercepts, gaps, sizes, scores if judged is not None else None)
 
 
 def alpha_max(
@@ -322,7 +342,8 @@ def alpha_max(
     """
     check_real(l1_ratio, "l1_ratio", high=1.0)
     estimator = LOSSES[check_name(loss, LOSSES, "loss")]()
-    X, y, weight, _ = read_rows(estimator, X, y, sample_weight)
+    X, y, weight, classes = read_rows(estimator, X, y, sample_weight)
+    check_alone(estimator, y, classes, "alpha_max")
     factors = check_factors(penalty_factors, X.shape[1])
     model = Model(
         lambda p, _: l1(p, l1_ratio, factors, positive=positive), fit_intercept, standardize, estimator.datafit

@@ -38,7 +38,8 @@ class GradientSearch(MetaEstimatorMixin, BaseEstimator):
 
     Parameters
     ----------
-    estimator : Lasso, ElasticNet, WeightedLasso, Ridge, SparseLogisticRegression, or a Pipeline that ends in one
+    estimator : Lasso, ElasticNet, WeightedLasso, Ridge, SparseLogisticRegression, OneVsRestLogistic, or a Pipeline
+        The last step of a pipeline is one of these.
     criterion : "cv" or criterion object, default "cv"
         ``"cv"`` is the mean squared error (log-loss, for a classifier) of cross-validation over ``cv``;
         :class:`HeldOut` that on separate arrays.
@@ -150,7 +151,7 @@ class GradientSearch(MetaEstimatorMixin, BaseEstimator):
         Parameters
         ----------
         X : array, sparse matrix or frame of shape (n, p)
-        y : array of shape (n,)
+        y : array of shape (n,), or (n, T) for T targets of a :class:`Lasso`
         sample_weight : array of shape (n,), optional
             Weigh rows in fitting and in judging.
         groups : array of shape (n,), optional
@@ -176,7 +177,7 @@ class GradientSearch(MetaEstimatorMixin, BaseEstimator):
             else:
                 data = None
                 folds = pipeline_folds(steps, model, names, criterion, X, y, sample_weight, groups)
-            check_trainable(folds)
+            check_trainable(folds, model._read_target(y, len(y))[1] if data is None else data.classes)
             objective = self._search(model, names, folds, prefix="" if steps is None else self._last_step + "__")
             self._keep(objective)
             self.metric_ = model.datafit.metric
@@ -189,7 +190,7 @@ class GradientSearch(MetaEstimatorMixin, BaseEstimator):
         return self
 
     def _search(self, model: LinearModel, names: Sequence[str], folds: list[Fold], prefix: str) -> CriterionObjective:
-        space = model._space(names, folds[0].problem.n_features)
+        space = model._space(names, folds[0].problems[0].n_features)
         optimizer = as_optimizer(self.optimizer, len(space.names), self.random_state)
         plain = self.parametrization == "plain"
         region, self.bounds_ = make_region(model, space, folds, self.bounds, self.init, plain=plain)
@@ -222,7 +223,7 @@ class GradientSearch(MetaEstimatorMixin, BaseEstimator):
         if self.verbose:
             shown = ", ".join(f"{k}={v:.4g}" for k, v in evaluation.hyperparams.items() if np.ndim(v) == 0)
             print(
-                f"[{evaluation.index + 1}] {shown or 'weights'}: criterion {evaluation.value:.6g}, "
+                f"[{evaluation.index + 1}] {shown or ', '.join(evaluation.hyperparams)}: criterion {evaluation.value:.6g}, "
                 f"{evaluation.support_size:.0f} non-zero, {evaluation.seconds:.2f} s",
                 file=sys.stderr,
             )
@@ -252,7 +253,7 @@ class GradientSearch(MetaEstimatorMixin, BaseEstimator):
                 self.n_features_in_ = best.n_features_in_
         else:
             # A fold's solution is near that of all rows; for separate validation arrays it is the same problem.
-            best._fit(data, objective.solution(self.best_index_, 0))
+            best._fit(data, objective.solutions(self.best_index_, 0))
             best.n_features_in_ = self.n_features_in_
             if hasattr(self, "feature_names_in_"):
                 best.feature_names_in_ = self.feature_names_in_
@@ -294,7 +295,7 @@ class GradientSearch(MetaEstimatorMixin, BaseEstimator):
 
     @available_if(_has("decision_function"))
     def decision_function(self, X: Any) -> NDArray[np.float64]:
-        """Log-odds of the second class by the refitted estimator."""
+        """Log-odds of the second class, or of each of several, by the refitted estimator."""
         log_odds: NDArray[np.float64] = self._refitted.decision_function(X)
         return log_odds
 
@@ -328,6 +329,7 @@ class GradientSearch(MetaEstimatorMixin, BaseEstimator):
         tags.estimator_type = inner.estimator_type
         tags.classifier_tags = inner.classifier_tags
         tags.regressor_tags = inner.regressor_tags
+        tags.target_tags = inner.target_tags
         tags.target_tags.required = True
         tags.input_tags.sparse = True
         return tags

@@ -32,7 +32,7 @@ def make_region(
     Ranges are made in logarithms in any case; where hyperparameters are searched over as they are (``plain``), a chart
     says how these look there.
     """
-    p = folds[0].problem.n_features
+    p = folds[0].problems[0].n_features
     given = _check_bounds(bounds, model, plain)
     d = len(space.names)
     for name in given:
@@ -52,18 +52,19 @@ def make_region(
         elif bounded[k] and lower[k] == -700.0:  # from zero: looks over a wide range have to begin somewhere
             lower[k] = upper[k] + np.log(_RANGE)
     lines: dict[tuple[float, ...], Line] = {}
-    for origin, direction in model._lines(space):
+    for origin, direction in model._lines(space, folds):
         moved = direction != 0.0
         origin = np.where(moved, origin, np.clip(origin, lower, upper))
         t_low, t_high = _range(space, folds, origin)
         if bounded[moved].any():
-            t_low, t_high = float(lower[moved].max()), float(upper[moved].min())
-        penalty = folds[0].problem.with_hyperparams(space.theta(space.values(origin))).penalty
-        lines[tuple(origin)] = Line(origin, direction, t_low, t_high, is_smooth(penalty))
+            t_low, t_high = float((lower - origin)[moved].max()), float((upper - origin)[moved].min())
+        if t_low < t_high:  # else the line is nowhere inside the bounds
+            penalty = space.placed(folds[0].problems, space.theta(space.values(origin)))[0].penalty
+            lines[tuple(origin)] = Line(origin, direction, t_low, t_high, is_smooth(penalty))
     for line in lines.values():
         moved = (line.direction != 0.0) & ~bounded
-        lower[moved] = min(line.t_low for line in lines.values())
-        upper[moved] = max(line.t_high for line in lines.values())
+        lower[moved] = np.min([line.origin + line.t_low * line.direction for line in lines.values()], axis=0)[moved]
+        upper[moved] = np.max([line.origin + line.t_high * line.direction for line in lines.values()], axis=0)[moved]
     first = list(lines.values()) or [Line(np.zeros(d), np.ones(d), float(lower[0]), float(upper[0]))]
     start = _start(model, space, init, p, plain)
     if plain:
@@ -95,7 +96,7 @@ def _plain_region(
 def _range(space: Space, folds: list[Fold], origin: Vector) -> tuple[float, float]:
     """Logarithms of the least and the greatest strength worth a look along a line."""
     theta = space.theta(space.values(origin))
-    problems = [fold.problem.with_hyperparams(theta) for fold in folds]
+    problems = [problem for fold in folds for problem in space.placed(fold.problems, theta)]
     highest = max(alpha_max(problem) for problem in problems)
     if highest > 0.0:
         return float(np.log(highest * _RANGE)), float(np.log(highest))
