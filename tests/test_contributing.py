@@ -9,8 +9,8 @@ import pytest
 from lambdahat import GradientSearch, HeldOut, Lasso
 from lambdahat.criteria import Data
 from lambdahat.design import as_storage
+from lambdahat.hypergradient import implicit
 from lambdahat.problem import Model
-from lambdahat.search import fold_hypergradient
 from lambdahat.solvers import solve
 from zoo import sample
 
@@ -34,7 +34,7 @@ def test_the_penalty_is_tuned_by_the_one_formula(examples):
 
     def evaluated(theta):
         problem = fold.problem.with_hyperparams(theta)
-        return fold_hypergradient(fold, problem, solve(problem, tol=1e-15), 1e-15)[:2]
+        return implicit(problem, solve(problem, tol=1e-15), fold.validation.error, tol=1e-15)[:2]
 
     step = 1e-5
     differences = [(evaluated(alphas + h)[0] - evaluated(alphas - h)[0]) / (2 * step) for h in step * np.eye(3)]

@@ -28,8 +28,8 @@ from lambdahat import (
     path,
 )
 from lambdahat.datafits import Huber, Logistic, Poisson
+from lambdahat.hypergradient import implicit
 from lambdahat.problem import Model
-from lambdahat.search import fold_hypergradient
 from lambdahat.solvers import polish, solve
 from reference import LOSSES, Smooth
 from zoo import CRITERIA, DATAFITS, PENALTIES, STORAGES, TARGETS, Sample, sample
@@ -181,7 +181,7 @@ def test_hypergradient_against_differences(name, penalty, fit_intercept, standar
         problem = fold.problem
         theta = problem.penalty.hyperparams
         solution = polish(problem, solve(problem, tol=TOL), TOL)[0]
-        value, gradient = fold_hypergradient(fold, problem, solution, 1e-16)[:2]
+        value, gradient = implicit(problem, solution, fold.validation.error, tol=1e-16)[:2]
         same = fold.validation.design.storage is problem.design.storage
         X, y = (s.X, s.y) if same else (s.X_val, s.y_val)
 

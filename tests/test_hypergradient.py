@@ -11,7 +11,6 @@ from lambdahat.criteria import Data
 from lambdahat.design import as_storage
 from lambdahat.hypergradient import implicit
 from lambdahat.problem import Model, Solution
-from lambdahat.search import fold_hypergradient
 from lambdahat.solvers import solve
 from reference import Dense
 from zoo import CRITERIA, PENALTIES, STORAGES, sample
@@ -27,7 +26,7 @@ def solutions_of(folds, theta):
 def evaluate(folds, theta, solutions):
     """Criteria and hypergradients of the folds as the library has them."""
     parts = [
-        fold_hypergradient(fold, fold.problem.with_hyperparams(theta), solution, TOL)
+        implicit(fold.problem.with_hyperparams(theta), solution, fold.validation.error, tol=TOL)
         for fold, solution in zip(folds, solutions, strict=True)
     ]
     return np.array([part[0] for part in parts]), np.array([part[1] for part in parts])

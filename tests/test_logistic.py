@@ -25,8 +25,8 @@ from lambdahat import (
     path,
 )
 from lambdahat.datafits import Logistic
+from lambdahat.hypergradient import implicit
 from lambdahat.problem import Model
-from lambdahat.search import fold_hypergradient
 from lambdahat.solvers import polish, solve
 from reference import Smooth as Reference
 from zoo import CRITERIA, PENALTIES, STORAGES, TARGETS, Sample, sample
@@ -174,7 +174,7 @@ def test_hypergradient_against_differences(penalty, storage, fit_intercept, stan
     solutions = [polish(problem, solve(problem, tol=TOL), TOL)[0] for problem in problems]
     exact = Exact(s, folds, penalty_on(s.X.shape[1], penalty), solutions, **options)
     parts = [
-        fold_hypergradient(fold, problem, solution, 1e-16)
+        implicit(problem, solution, fold.validation.error, tol=1e-16)
         for fold, problem, solution in zip(folds, problems, solutions, strict=True)
     ]
     np.testing.assert_allclose([part[0] for part in parts], exact(theta), rtol=1e-7)

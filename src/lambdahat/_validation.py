@@ -244,31 +244,46 @@ def _listed_groups(groups: Sequence[Any], p: int) -> NDArray[np.intp]:
     return labels
 
 
-def check_labels(y: Any, n: int, name: str = "y", X_name: str = "X") -> tuple[NDArray[Any], Vector]:
-    """The two classes of a target in sorted order, and the target as −1 (the first) and +1."""
+def check_labels(
+    y: Any, n: int, name: str = "y", X_name: str = "X", *, binary: bool = True
+) -> tuple[NDArray[Any], Vector]:
+    """The classes of a target in sorted order, and the target as :func:`encode_labels` has it."""
     labels = _as_labels(y, n, name, X_name)
     check_classification_targets(labels)
     classes = np.unique(labels)
     if classes.size == 1:
-        raise ValueError(f"{name} holds one class only, {classes[0]!r}: pass rows of two classes")
-    if classes.size > 2:
+        what = "two classes" if binary else "at least two classes"
+        raise ValueError(f"{name} holds one class only, {classes[0]!r}: pass rows of {what}")
+    if binary and classes.size > 2:
         raise ValueError(
             f"{name} holds {classes.size} classes. Only binary classification is supported. The type of the target is "
-            f"{type_of_target(labels)}: wrap the estimator in scikit-learn's OneVsRestClassifier"
+            f"{type_of_target(labels)}: fit each class against the rest, as OneVsRestLogistic does, or "
+            "scikit-learn's OneVsRestClassifier around any model"
         )
-    return classes, np.where(labels == classes[1], 1.0, -1.0)
+    return classes, _numbered(labels, classes)
 
 
 def encode_labels(y: Any, classes: NDArray[Any], n: int, name: str = "y", X_name: str = "X") -> Vector:
-    """Labels of known classes as −1 and +1."""
+    """Labels of known classes: of two as −1 (the first) and +1, of more as the numbers of their classes."""
     labels = _as_labels(y, n, name, X_name)
-    wrong = np.flatnonzero((labels != classes[0]) & (labels != classes[1]))
+    wrong = np.flatnonzero(~np.any([labels == label for label in classes], axis=0))
     if wrong.size:
         raise ValueError(
             f"{name} holds the label {labels[wrong[0]]!r} (first in row {wrong[0]}) but the classes are "
-            f"{classes[0]!r} and {classes[1]!r}: drop these rows"
+            f"{_listed(classes)}: drop these rows"
         )
-    return np.where(labels == classes[1], 1.0, -1.0)
+    return _numbered(labels, classes)
+
+
+def _numbered(labels: NDArray[Any], classes: NDArray[Any]) -> Vector:
+    if classes.size == 2:
+        return np.where(labels == classes[1], 1.0, -1.0)
+    return np.searchsorted(classes, labels).astype(np.float64)
+
+
+def _listed(classes: NDArray[Any]) -> str:
+    *most, last = (repr(label) for label in classes)
+    return f"{', '.join(most)} and {last}"
 
 
 def _as_labels(y: Any, n: int, name: str, X_name: str) -> NDArray[Any]:
@@ -304,7 +319,7 @@ def check_class_weight(class_weight: Any, classes: NDArray[Any]) -> None:
         )
     for label, weight in class_weight.items():
         if label not in classes.tolist():
-            raise ValueError(f"class_weight names {label!r} but the classes are {classes[0]!r} and {classes[1]!r}")
+            raise ValueError(f"class_weight names {label!r} but the classes are {_listed(classes)}")
         check_real(weight, f"class_weight of {label!r}", open_low=True)
 
 

@@ -154,6 +154,14 @@ class BoxModel:
     constant: float = 1.0
     row_factors: Callable[[Vector, Vector], Vector] | None = None
 
+    def targets(self, y: Vector) -> tuple[Vector]:
+        """That of the only problem."""
+        return (y,)
+
+    def several(self, storage: Any, y: Vector, sample_weights: list[Vector]) -> list[tuple[BoxProblem]]:
+        """As a :class:`lambdahat.problem.Model` has them."""
+        return [(problem,) for problem in self.problems(storage, y, sample_weights)]
+
     def problems(self, storage: Any, y: Vector, sample_weights: list[Vector]) -> list[BoxProblem]:
         """One problem per weighting of the same rows."""
         designs = Design.create_many(storage, sample_weights, center=False, standardize=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -225,8 +225,9 @@ class Solution:
 class Model:
     """What makes inner problems out of data: everything but the data.
 
-    ``penalty(n_features, total_weight)`` is in the units of the (standardised) columns. ``row_factors(y,
-    sample_weight)`` weigh training rows, and these only, beside their sample weights.
+    ``penalty(n_features, total_weight)`` is in the units of the (standardised) columns. ``targets(y)`` are those of the
+    problems that ``y`` makes: one, or one for each of its columns or classes. ``row_factors(y, sample_weight)`` weigh
+    training rows, and these only, beside their sample weights: shape (n,), or a row for each target.
     """
 
     penalty: Callable[[int, float], Penalty]
@@ -234,13 +235,23 @@ class Model:
     standardize: bool = False
     datafit: Datafit = field(default_factory=Quadratic)
     row_factors: Callable[[Vector, Vector], Vector] | None = None
+    targets: Callable[[Vector], Sequence[Vector]] = lambda y: (y,)
 
     def problems(self, storage: Storage, y: Vector, sample_weights: list[Vector]) -> list[Problem]:
-        """One problem per weighting of the same rows."""
+        """One problem per weighting of the same rows, for a ``y`` that makes one."""
+        return [problem for (problem,) in self.several(storage, y, sample_weights)]
+
+    def several(self, storage: Storage, y: Vector, sample_weights: list[Vector]) -> list[tuple[Problem, ...]]:
+        """The problems of all targets per weighting; they share a design where they weigh rows the same."""
+        targets, rows = self.targets(y), sample_weights
         if self.row_factors is not None:
-            sample_weights = [weight * self.row_factors(y, weight) for weight in sample_weights]
-        designs = Design.create_many(storage, sample_weights, center=self.fit_intercept, standardize=self.standardize)
-        return [self.problem(design, y) for design in designs]
+            rows = [row for weight in rows for row in np.atleast_2d(weight * self.row_factors(y, weight))]
+        designs = Design.create_many(storage, rows, center=self.fit_intercept, standardize=self.standardize)
+        each = len(rows) // len(sample_weights)  # designs a weighting
+        return [
+            tuple(self.problem(designs[k * each + min(t, each - 1)], target) for t, target in enumerate(targets))
+            for k in range(len(sample_weights))
+        ]
 
     def problem(self, design: Design, y: Vector, normal: NormalEquations | None = None) -> Problem:
         implied = self.fit_intercept and self.datafit.quadratic

@@ -3,5 +3,16 @@
 from lambdahat.criteria.base import Criterion, Data, Fold, Validation, check_trainable, is_constant
 from lambdahat.criteria.cross_val import CrossValidation
 from lambdahat.criteria.held_out import HeldOut
+from lambdahat.criteria.together import together
 
-__all__ = ["Criterion", "CrossValidation", "Data", "Fold", "HeldOut", "Validation", "check_trainable", "is_constant"]
+__all__ = [
+    "Criterion",
+    "CrossValidation",
+    "Data",
+    "Fold",
+    "HeldOut",
+    "Validation",
+    "check_trainable",
+    "is_constant",
+    "together",
+]

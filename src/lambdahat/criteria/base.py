@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -12,9 +13,13 @@ from numpy.typing import NDArray
 from lambdahat._validation import check_target, check_targets, encode_labels
 from lambdahat.box_problem import BoxModel, BoxProblem
 from lambdahat.datafits import Datafit, Quadratic
-from lambdahat.design import Design, Moments, NormalEquations
+from lambdahat.design import Columns, Design, Moments, NormalEquations
+from lambdahat.hypergradient import Judge
 from lambdahat.linear import Matrix, Vector, by_row
-from lambdahat.problem import Model, Problem
+from lambdahat.problem import Model, Problem, Solution
+
+Solved = tuple[Columns, Matrix, float]
+"""Support, coefficients there, and offset of a solution."""
 
 # Below this share of ‖y‖² a mean squared error from normal equations has lost digits to cancellation.
 _CANCELLATION = 1e-7
@@ -30,7 +35,7 @@ class Data:
     X: Any  # as validated, for splitters
     groups: Any = None
     columns: list[str] | None = None  # names, where X is a frame
-    classes: NDArray[Any] | None = None  # the labels that y has as −1 and +1
+    classes: NDArray[Any] | None = None  # the labels that y has as −1 and +1, or as their numbers if more than two
     moments: list[Moments] = field(default_factory=list)  # of all rows, left here by a pass over X for a later fit
 
     def target(self, y: Any, n: int, name: str, X_name: str) -> Matrix:
@@ -75,14 +80,43 @@ class Validation:
         value = factor * self.datafit.value(self.y, z, weights)
         return value, self.design.gradient_columns(support, slope), float(slope.sum())
 
+    def judges(self, solved: Sequence[Solved]) -> list[Judge]:
+        """A solution on its own is judged by its error."""
+        return [self.error]
+
+
+class Validating(Protocol):
+    """What judges the solutions of a fold's problems."""
+
+    def judges(self, solved: Sequence[Solved]) -> list[Judge]:
+        """For each problem, the criterion as a function of its solution, those of the others being as given."""
+
 
 @dataclass(frozen=True, eq=False)
 class Fold:
-    """An inner problem, the rows that judge its solution, and its weight in the average."""
+    """Inner problems, what judges their solutions together, and a weight in the average.
 
-    problem: Problem | BoxProblem
-    validation: Validation
+    Mostly it is one problem; several are those of the targets, or of the classes, over the same rows.
+    """
+
+    problems: tuple[Problem | BoxProblem, ...]
+    validation: Validating
     weight: float = 1.0
+
+    @property
+    def problem(self) -> Any:
+        """The only one: a Problem or a BoxProblem."""
+        (problem,) = self.problems
+        return problem
+
+    def judges(self, problems: Sequence[Problem | BoxProblem], solutions: Sequence[Solution]) -> list[Judge]:
+        """A judge for each problem, at these solutions of the others."""
+        return self.validation.judges(
+            [
+                (solution.support, solution.w[solution.support], problem.offset(solution))
+                for problem, solution in zip(problems, solutions, strict=True)
+            ]
+        )
 
 
 class Criterion(Protocol):
@@ -92,33 +126,42 @@ class Criterion(Protocol):
         """The inner problems. Weights need not sum to one."""
 
 
-def check_trainable(folds: list[Fold]) -> None:
-    """Refuse folds that cannot tell one hyperparameter from another."""
-    if not folds[0].problem.penalty.is_tunable:
+def check_trainable(folds: list[Fold], classes: NDArray[Any] | None = None) -> None:
+    """Refuse folds that cannot tell one hyperparameter from another; ``classes`` are named where one is missing."""
+    if not folds[0].problems[0].penalty.is_tunable:
         raise ValueError("every feature is unpenalised or excluded: there is nothing to tune, change the factors")
     for k, fold in enumerate(folds):
-        problem = fold.problem
-        rows = problem.design.rows
-        where = f"the {rows.size} training rows of fold {k}" if len(folds) > 1 else f"all {rows.size} training rows"
-        if problem.datafit.labels and np.ptp(problem.y[rows]) == 0.0:
-            raise ValueError(
-                f"{where} hold one class only: a model between two cannot be fitted there, use folds that keep the "
-                "shares of the classes (scikit-learn's StratifiedKFold), or fewer folds"
-            )
-        if isinstance(problem, BoxProblem):
-            continue
-        constant = not np.ptp(problem.y[rows], axis=0).any()
-        learnt = not problem.has_offset and not np.any(problem.y_mean) and np.any(problem.y[rows[0]])
-        if constant and not learnt:
-            raise ValueError(
-                f"y is constant in {where}: nothing can be learnt there, use other folds (for example shuffled ones) "
-                "or another target"
-            )
-        if is_constant(problem):
-            raise ValueError(
-                f"every column of X is constant in {where}: nothing can be learnt there, use other folds (for example "
-                "shuffled ones) or other features"
-            )
+        for t, problem in enumerate(fold.problems):
+            n_rows = problem.design.rows.size
+            where = f"the {n_rows} training rows of fold {k}" if len(folds) > 1 else f"all {n_rows} training rows"
+            several = len(fold.problems) > 1
+            label = f" of class {classes[t]!r}" if several and classes is not None else ""
+            _check_learnable(problem, where, label, f"column {t} of y" if several else "y")
+
+
+def _check_learnable(problem: Problem | BoxProblem, where: str, label: str, target: str) -> None:
+    """Refuse training rows that have nothing to teach."""
+    y = problem.y[problem.design.rows]
+    constant = not np.ptp(y, axis=0).any()
+    if problem.datafit.labels and constant:
+        what = f"hold {'no row' if y[0] < 0.0 else 'only rows'}{label}" if label else "hold one class only"
+        raise ValueError(
+            f"{where} {what}: a model between two cannot be fitted there, use folds that keep the "
+            "shares of the classes (scikit-learn's StratifiedKFold), or fewer folds"
+        )
+    if isinstance(problem, BoxProblem):
+        return
+    learnt = not problem.has_offset and not np.any(problem.y_mean) and np.any(y[0])
+    if constant and not learnt:
+        raise ValueError(
+            f"{target} is constant in {where}: nothing can be learnt there, use other folds (for example shuffled "
+            "ones) or another target"
+        )
+    if is_constant(problem):
+        raise ValueError(
+            f"every column of X is constant in {where}: nothing can be learnt there, use other folds (for example "
+            "shuffled ones) or other features"
+        )
 
 
 def is_constant(problem: Problem) -> bool:

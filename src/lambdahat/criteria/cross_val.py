@@ -13,6 +13,7 @@ from sklearn.model_selection import check_cv
 
 from lambdahat.box_problem import BoxModel, BoxProblem
 from lambdahat.criteria.base import Data, Fold, Validation
+from lambdahat.criteria.together import together
 from lambdahat.design import DenseStorage, shared_moments
 from lambdahat.problem import Model, Problem
 
@@ -37,7 +38,7 @@ class CrossValidation:
 
     def splits(self, data: Data) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
         """Training and validation rows of each fold, checked."""
-        n = len(data.y)
+        n = data.storage.shape[0]
         if isinstance(self.cv, int | np.integer):
             if self.cv < 2:
                 raise ValueError(f"cv={self.cv} is no number of folds: pass at least 2, or a splitter")
@@ -91,10 +92,10 @@ def _from_rows(
     model: Model | BoxModel, data: Data, train: list[NDArray[np.float64]], test: list[NDArray[np.float64]]
 ) -> list[Fold]:
     folds = []
-    problems: Sequence[Problem | BoxProblem] = model.problems(data.storage, data.y, train)
-    for problem, weight in zip(problems, test, strict=True):
-        design = problem.design.elsewhere(data.storage, weight / weight.sum())
-        folds.append(Fold(problem, Validation(design, problem.y, datafit=model.datafit)))
+    inner: Sequence[tuple[Problem | BoxProblem, ...]] = model.several(data.storage, data.y, train)
+    for problems, weight in zip(inner, test, strict=True):
+        targets = [problem.y for problem in problems]
+        folds.append(Fold(problems, together(problems, data.storage, targets, weight / weight.sum())))
     return folds
 
 
@@ -129,7 +130,7 @@ def _from_moments(
         problem = model.problem_from_moments(storage, data.y, train[k], parts[k])
         center = np.append(problem.design.means, problem.y_mean)
         judged = problem.design.elsewhere(storage, test[k] / parts[K + k].weight)
-        folds.append(Fold(problem, Validation(judged, problem.y, parts[K + k].about(center))))
+        folds.append(Fold((problem,), Validation(judged, problem.y, parts[K + k].about(center))))
     return folds
 
 

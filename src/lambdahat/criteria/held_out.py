@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from lambdahat._validation import check_rows, column_names
-from lambdahat.box_problem import BoxModel
-from lambdahat.criteria.base import Data, Fold, Validation
+from lambdahat.box_problem import BoxModel, BoxProblem
+from lambdahat.criteria.base import Data, Fold
+from lambdahat.criteria.together import together
 from lambdahat.design import as_storage
-from lambdahat.problem import Model
+from lambdahat.problem import Model, Problem
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,7 +24,7 @@ class HeldOut:
     Parameters
     ----------
     X_val : array, sparse matrix or frame of shape (n_val, p)
-    y_val : array of shape (n_val,)
+    y_val : array of shape (n_val,), or (n_val, T) for T targets
     sample_weight : array of shape (n_val,), optional
 
     Examples
@@ -47,6 +48,6 @@ class HeldOut:
         for ours, theirs in zip(data.columns or (), column_names(self.X_val) or (), strict=False):
             if ours != theirs:
                 raise ValueError(f"X_val has column {theirs!r} where X has {ours!r}: pass the same columns in order")
-        problem = model.problems(data.storage, data.y, [data.sample_weight])[0]
-        design = problem.design.elsewhere(as_storage(X), np.asarray(weight / weight.sum()))
-        return [Fold(problem, Validation(design, y - problem.y_mean, datafit=model.datafit))]
+        problems: tuple[Problem | BoxProblem, ...] = model.several(data.storage, data.y, [data.sample_weight])[0]
+        targets = [target - problem.y_mean for target, problem in zip(model.targets(y), problems, strict=True)]
+        return [Fold(problems, together(problems, as_storage(X), targets, np.asarray(weight / weight.sum())))]

@@ -4,8 +4,18 @@ from lambdahat.datafits.base import Datafit
 from lambdahat.datafits.gamma import Gamma
 from lambdahat.datafits.huber import Huber
 from lambdahat.datafits.logistic import Logistic
+from lambdahat.datafits.one_vs_rest import log_probabilities
 from lambdahat.datafits.poisson import Poisson
 from lambdahat.datafits.quadratic import Quadratic
 from lambdahat.datafits.squared_hinge import SquaredHinge
 
-__all__ = ["Datafit", "Gamma", "Huber", "Logistic", "Poisson", "Quadratic", "SquaredHinge"]
+__all__ = [
+    "Datafit",
+    "Gamma",
+    "Huber",
+    "Logistic",
+    "Poisson",
+    "Quadratic",
+    "SquaredHinge",
+    "log_probabilities",
+]

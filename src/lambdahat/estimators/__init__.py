@@ -8,6 +8,7 @@ from lambdahat.estimators.glm import GammaLasso, HuberLasso, PoissonLasso, Spars
 from lambdahat.estimators.gradient_search import GradientSearch
 from lambdahat.estimators.linear_models import ElasticNet, Lasso, Ridge, WeightedLasso
 from lambdahat.estimators.logistic import SparseLogisticRegression
+from lambdahat.estimators.one_vs_rest import OneVsRestLogistic
 from lambdahat.estimators.support_vectors import LinearSVC, LinearSVR
 from lambdahat.hypergradient import JacobianConvergence
 
@@ -26,6 +27,7 @@ __all__ = [
     "LinearSVR",
     "MultiTaskElasticNet",
     "MultiTaskLasso",
+    "OneVsRestLogistic",
     "PathResult",
     "PoissonLasso",
     "Ridge",

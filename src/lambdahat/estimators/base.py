@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
@@ -30,14 +31,15 @@ from lambdahat._validation import (
     column_names,
     unchanged_on_error,
 )
-from lambdahat.criteria import Data, is_constant
+from lambdahat.box_problem import BoxProblem
+from lambdahat.criteria import Data, Fold, is_constant
 from lambdahat.datafits import Datafit, Quadratic
 from lambdahat.design import RowStorage, Storage, as_storage
 from lambdahat.linear import Matrix, Vector, rows_used
 from lambdahat.penalties import Penalty
 from lambdahat.problem import Model, Problem, Solution
 from lambdahat.search import Space
-from lambdahat.solvers import alpha_max, solve
+from lambdahat.solvers import alpha_max, solve_many
 
 
 def validated(
@@ -57,8 +59,10 @@ def _read(estimator: BaseEstimator, X: Any, columns: list[str] | None, *, reset:
     return X, check_finite(X, columns=columns)
 
 
-def _remark(problem: Problem, solution: Solution) -> str:
+def _remark(problem: Problem | BoxProblem, solution: Solution) -> str:
     """What else there is to say of a solution, if anything."""
+    if isinstance(problem, BoxProblem):
+        return ""
     if not solution.w.any():
         return _why_zero(problem)
     if problem.datafit.labels and np.any(problem.penalty.free):
@@ -75,6 +79,31 @@ def _why_zero(problem: Problem) -> str:
     if largest == 0.0:
         return "no column of X varies with y: there is nothing to fit, pass other features"
     return f"all coefficients are zero: penalise at least {1.0 / largest:.3g} times less to let a feature in"
+
+
+def _ending(problems: Sequence[Problem | BoxProblem], solutions: Sequence[Solution]) -> str:
+    """How the solver ended: of several problems, the one that is farthest from its solution, and the first remark."""
+    last = int(np.argmax([_gap(solution) for solution in solutions]))
+    remarks = [_remark(problem, solution) for problem, solution in zip(problems, solutions, strict=True)]
+    if len(solutions) == 1:
+        return "; ".join(filter(None, (solutions[0].message, remarks[0])))
+    sentences = [f"{len(solutions)} problems, the last of them (number {last}) {solutions[last].message}"]
+    sentences += [f"number {k}: {remark}" for k, remark in enumerate(remarks) if remark]
+    return "; ".join(sentences[:2])
+
+
+def _gap(solution: Solution) -> float:
+    return solution.gap
+
+
+def check_alone(estimator: LinearModel, y: Vector, classes: NDArray[Any] | None, who: str) -> None:
+    """Refuse a ``y`` that makes several problems, where one is followed."""
+    K = len(estimator._targets(y, classes))
+    if K > 1:
+        raise ValueError(
+            f"{who} follows one problem, but y makes {K} of them: pass one target, or one class against the rest, "
+            "at a time"
+        )
 
 
 def check_model(estimator: Any, what: str) -> LinearModel:
@@ -152,7 +181,11 @@ class LinearModel(BaseEstimator):
             check_name(name, self.tunable, "hyperparameter")
         return Space(names=("alpha",), scales=("log",))
 
-    def _lines(self, space: Space) -> list[tuple[Vector, Vector]]:
+    def _targets(self, y: Vector, classes: NDArray[Any] | None) -> Sequence[Vector]:
+        """The targets of the problems that ``y`` makes, see :class:`lambdahat.problem.Model`."""
+        return (y,)
+
+    def _lines(self, space: Space, folds: list[Fold]) -> list[tuple[Vector, Vector]]:
         """Lines (origin, direction) along which the coarse look goes, by the strength of the penalty."""
         return [(np.zeros(1), np.ones(1))]
 
@@ -166,7 +199,8 @@ class LinearModel(BaseEstimator):
         """What makes inner problems of data: a ``Model``, or what has its ``problems``."""
         penalty = self._penalty_of(tuple(names or self.tuned))
         factors = self._row_factors(classes)
-        return Model(penalty, bool(self.fit_intercept), bool(self.standardize), self._datafit, factors)
+        targets = partial(self._targets, classes=classes)
+        return Model(penalty, bool(self.fit_intercept), bool(self.standardize), self._datafit, factors, targets)
 
     def _penalty_of(self, names: tuple[str, ...]) -> Callable[[int, float], Penalty]:
         """The penalty as a function of the hyperparameters named."""
@@ -206,39 +240,55 @@ class LinearModel(BaseEstimator):
         """
         self._check_params()
         with unchanged_on_error(self):
-            data = validated(self, self, X, y, sample_weight)
-            start = None
-            if self.warm_start and hasattr(self, "coef_"):
-                w, intercept = self._coefficients()
-                if w.shape == (data.storage.shape[1], *data.y.shape[1:]):
-                    start = Solution(w.copy(), intercept, np.inf, 0, False, "")
-            return self._fit(data, start)
+            return self._fit(validated(self, self, X, y, sample_weight))
 
-    def _keep(self, solution: Solution) -> None:
-        """Set the attributes that say what was found."""
-        self.coef_ = solution.w
-        self.intercept_ = solution.intercept
-
-    def _coefficients(self) -> tuple[Matrix, Any]:
-        """The coefficients as solvers have them, with the intercept."""
-        return np.ravel(self.coef_), float(np.ravel(self.intercept_)[0])
-
-    def _fit(self, data: Data, start: Solution | None = None) -> Self:
+    def _fit(self, data: Data, starts: Sequence[Solution] = ()) -> Self:
+        """Fit from these solutions, one a problem, or with a warm start from the present coefficients."""
+        problems: Sequence[Any]
         if data.moments:
-            problem = self._model().problem_from_moments(data.storage, data.y, data.sample_weight, data.moments[0])
+            one = self._model().problem_from_moments(data.storage, data.y, data.sample_weight, data.moments[0])
+            problems = (one,)
         else:
-            problem = self._model(None, data.classes).problems(data.storage, data.y, [data.sample_weight])[0]
-        solution = solve(problem, tol=self.tol, max_iter=self.max_iter, start=start)
-        self._keep(solution)
-        self.dual_gap_ = solution.gap
-        self.n_iter_ = max(1, solution.n_iter)
-        self.status_ = "; ".join(filter(None, (solution.message, _remark(problem, solution))))
-        if not solution.converged:
-            warn_unconverged(type(self).__name__, solution, stacklevel=3)
+            problems = self._model(None, data.classes).several(data.storage, data.y, [data.sample_weight])[0]
+        space = self._space(None, problems[0].n_features)
+        if space.index is not None:  # each problem has hyperparameters of its own
+            problems = space.placed(problems, space.theta(self._values(space, problems[0].n_features)))
+        before = starts or self._previous(problems)
+        solutions = solve_many(problems, tol=self.tol, max_iter=self.max_iter, starts=before)
+        self._keep(problems, solutions, data)
+        unconverged = [solution for solution in solutions if not solution.converged]
+        if unconverged:
+            warn_unconverged(type(self).__name__, max(unconverged, key=_gap), stacklevel=3)
         return self
 
+    def _previous(self, problems: Sequence[Any]) -> Sequence[Solution | None]:
+        """The present coefficients as solutions to start from, where that is wanted and they fit."""
+        if self.warm_start and hasattr(self, "coef_"):
+            coef, intercept = self._coefficients()
+            several = len(problems) > 1
+            parts = zip(np.atleast_2d(coef.T), np.ravel(intercept), strict=True) if several else [(coef, intercept)]
+            starts = [Solution(np.array(w), intercept, np.inf, 0, False, "") for w, intercept in parts]
+            if [start.w.shape for start in starts] == [problem.zeros().shape for problem in problems]:
+                return starts
+        return [None] * len(problems)
+
+    def _keep(self, problems: Sequence[Any], solutions: Sequence[Solution], data: Data) -> None:
+        """Set the attributes that say what was found: coefficients with a row a target or class."""
+        self.coef_ = np.ascontiguousarray(np.column_stack([solution.w for solution in solutions]).T)
+        self.intercept_ = np.hstack([solution.intercept for solution in solutions])
+        gaps = np.array([solution.gap for solution in solutions])
+        self.dual_gap_ = gaps if gaps.size > 1 else float(gaps[0])
+        self.n_iter_ = max(1, *(solution.n_iter for solution in solutions))
+        self.status_ = _ending(problems, solutions)
+
+    def _coefficients(self) -> tuple[Matrix, Any]:
+        """The coefficients as solvers have them, (p,) or (p, K), with the intercept."""
+        if len(np.atleast_2d(self.coef_)) > 1:
+            return self.coef_.T, self.intercept_
+        return np.ravel(self.coef_), float(np.ravel(self.intercept_)[0])
+
     def _linear_predictor(self, X: Any) -> Matrix:
-        """``Xw + intercept``, shape (n,), or (n, T) for T targets."""
+        """``Xw + intercept``, shape (n,), or (n, K) for several targets or classes."""
         check_is_fitted(self)
         X, _ = _read(self, X, column_names(X), reset=False)
         coef, intercept = self._coefficients()
@@ -255,7 +305,12 @@ class LinearModel(BaseEstimator):
 
 
 class LinearRegressor(RegressorMixin, LinearModel):
-    """A linear model of a number."""
+    """A linear model of a number, or of several."""
+
+    def _keep(self, problems: Sequence[Any], solutions: Sequence[Solution], data: Data) -> None:
+        super()._keep(problems, solutions, data)
+        if data.y.ndim == 1:
+            self.coef_, self.intercept_ = self.coef_[0], float(self.intercept_[0])
 
     def predict(self, X: Any) -> NDArray[np.float64]:
         """Predict the target.
@@ -266,7 +321,7 @@ class LinearRegressor(RegressorMixin, LinearModel):
 
         Returns
         -------
-        array of shape (n,)
+        array of shape (n,), or (n, T) for T targets
         """
         z = self._linear_predictor(X)
         return np.exp(z) if self._datafit.log_link else z
@@ -302,6 +357,12 @@ class LinearRegressor(RegressorMixin, LinearModel):
         return tags
 
 
+def _balanced(y: Vector, weight: Vector) -> Vector:
+    """Factors that make rows of −1 and of +1 weigh the same."""
+    total, positive = float(weight.sum()), float(weight[y > 0.0].sum())
+    return np.where(y > 0.0, 0.5 * total / max(positive, 1e-300), 0.5 * total / max(total - positive, 1e-300))
+
+
 class BinaryClassifier(ClassifierMixin, LinearModel):
     """A linear model whose decision values are positive for the second of two classes."""
 
@@ -316,25 +377,15 @@ class BinaryClassifier(ClassifierMixin, LinearModel):
         if self.class_weight is None or classes is None:
             return None
         check_class_weight(self.class_weight, classes)
+        if isinstance(self.class_weight, str):
+            return lambda y, weight: np.squeeze([_balanced(target, weight) for target in self._targets(y, classes)])
+        each = np.array([float(self.class_weight.get(label, 1.0)) for label in classes.tolist()])
+        return lambda y, weight: each[(y if classes.size > 2 else y > 0.0).astype(np.intp)]
 
-        def factors(y: Vector, weight: Vector) -> Vector:
-            if isinstance(self.class_weight, str):  # balanced: both classes weigh the same
-                total, positive = float(weight.sum()), float(weight[y > 0.0].sum())
-                negative, positive = 0.5 * total / max(total - positive, 1e-300), 0.5 * total / max(positive, 1e-300)
-            else:
-                negative, positive = (float(self.class_weight.get(label, 1.0)) for label in classes.tolist())
-            return np.where(y > 0.0, positive, negative)
-
-        return factors
-
-    def _fit(self, data: Data, start: Solution | None = None) -> Self:
-        super()._fit(data, start)
+    def _keep(self, problems: Sequence[Any], solutions: Sequence[Solution], data: Data) -> None:
+        super()._keep(problems, solutions, data)
         assert data.classes is not None
         self.classes_ = data.classes
-        return self
-
-    def _keep(self, solution: Solution) -> None:
-        self.coef_, self.intercept_ = solution.w.reshape(1, -1), np.reshape(solution.intercept, 1)
 
     def decision_function(self, X: Any) -> NDArray[np.float64]:
         """What is positive for the second class: its log-odds, where the loss is that of logistic regression.

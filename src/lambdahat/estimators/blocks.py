@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lambdahat._validation import check_factors, check_groups, check_name, check_real, check_targets
+from lambdahat.criteria import Data, Fold
 from lambdahat.estimators.base import LinearModel, LinearRegressor
 from lambdahat.estimators.linear_models import COMMON, AlphaAndRatio
 from lambdahat.linear import Matrix, Vector
@@ -30,10 +31,6 @@ class MultiTask(LinearRegressor):
 
     def _read_target(self, y: Any, n: int) -> tuple[Matrix, None]:
         return check_targets(y, n), None
-
-    def _keep(self, solution: Solution) -> None:
-        super()._keep(solution)
-        self.coef_ = np.ascontiguousarray(solution.w.T)
 
     def _coefficients(self) -> tuple[Matrix, Any]:
         return self.coef_.T, self.intercept_
@@ -96,7 +93,7 @@ class AlphaOrFactors(LinearModel):
             return super()._values(space, n_features)
         return self._block_factors(self._block_labels(n_features))
 
-    def _lines(self, space: Space) -> list[tuple[Vector, Vector]]:
+    def _lines(self, space: Space, folds: list[Fold]) -> list[tuple[Vector, Vector]]:
         d = len(space.names)
         return [(np.zeros(d), np.ones(d))]
 
@@ -271,9 +268,9 @@ class GroupLasso(Grouped, AlphaOrFactors, LinearRegressor):
         self.max_iter = max_iter
         self.warm_start = warm_start
 
-    def _keep(self, solution: Solution) -> None:
-        super()._keep(solution)
-        self.groups_ = self._block_labels(solution.w.size)
+    def _keep(self, problems: Sequence[Any], solutions: Sequence[Solution], data: Data) -> None:
+        super()._keep(problems, solutions, data)
+        self.groups_ = self._block_labels(len(solutions[0].w))
 
 
 class SparseGroupLasso(Grouped, LinearRegressor):
@@ -354,16 +351,16 @@ class SparseGroupLasso(Grouped, LinearRegressor):
             lambda values: {"alpha": float(values[0]), "tau": float(values[1])},
         )
 
-    def _lines(self, space: Space) -> list[tuple[Vector, Vector]]:
+    def _lines(self, space: Space, folds: list[Fold]) -> list[tuple[Vector, Vector]]:
         if space.names == ("alpha",):
-            return super()._lines(space)
+            return super()._lines(space, folds)
         if space.names == ("tau",):
             return []
         return [(np.array([0.0, tau]), np.array([1.0, 0.0])) for tau in np.log([1.0, 0.1, 10.0, 0.01])]
 
-    def _keep(self, solution: Solution) -> None:
-        super()._keep(solution)
-        self.groups_ = self._block_labels(solution.w.size)
+    def _keep(self, problems: Sequence[Any], solutions: Sequence[Solution], data: Data) -> None:
+        super()._keep(problems, solutions, data)
+        self.groups_ = self._block_labels(len(solutions[0].w))
 
 
 def _described(common: str, *names: str) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 from lambdahat._validation import check_count, check_name, check_real
 from lambdahat.design import as_storage
-from lambdahat.estimators.base import LinearModel, check_penalised
+from lambdahat.estimators.base import LinearModel, check_alone, check_penalised
 from lambdahat.estimators.functions import read_rows
 from lambdahat.hypergradient import JacobianConvergence, record_convergence
 
@@ -62,5 +62,6 @@ def jacobian_convergence(
     estimator = check_penalised(estimator, "no Jacobian here")
     estimator._check_params()
     X, y, weight, classes = read_rows(estimator, X, y, sample_weight)
+    check_alone(estimator, y, classes, "jacobian_convergence")
     problem = estimator._model(None, classes).problems(as_storage(X), y, [weight])[0]
     return record_convergence(problem, solver=solver, max_iter=max_iter, tol=tol, force=force)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,14 +12,14 @@ from numpy.typing import NDArray
 from lambdahat import solvers
 from lambdahat._validation import check_count, check_factors, check_name, check_real, check_rows
 from lambdahat.box_problem import BoxProblem
-from lambdahat.criteria import Data, HeldOut, check_trainable
+from lambdahat.criteria import Data, Fold, HeldOut, check_trainable
 from lambdahat.design import as_storage
 from lambdahat.estimators.base import LinearModel, check_model, check_penalised, warn_unconverged
 from lambdahat.estimators.glm import SparseGLM
 from lambdahat.estimators.gradient_search import as_criterion
 from lambdahat.estimators.logistic import SparseLogisticRegression
 from lambdahat.estimators.support_vectors import SupportVectorMachine
-from lambdahat.hypergradient import ITERATIONS, METHODS, solve_boundary
+from lambdahat.hypergradient import ITERATIONS, METHODS, Judge, solve_boundary
 from lambdahat.linear import Vector, rows_used
 from lambdahat.penalties import l1
 from lambdahat.problem import Model, Problem, Solution
@@ -41,8 +42,9 @@ class HypergradientResult:
     hyperparams : dict
         Names and values.
     coef : array of shape (p,) or (n_folds, p)
-        The inner solutions.
+        The inner solutions; with several targets or classes K, of shape (K, p) or (n_folds, K, p).
     support : array of column numbers, or list of these
+        In the order of ``coef``.
     solve_seconds, gradient_seconds : float
         Time in the inner problems and in the hypergradient; forward mode, which does both at once, calls it all the
         latter.
@@ -142,7 +144,7 @@ def hypergradient(
     X, y, weight, classes = read_rows(estimator, X, y, sample_weight)
     data = Data(estimator._storage(X), y, weight, X, groups, classes=classes)
     folds = as_criterion(criterion, cv).folds(estimator._model(None, classes), data)
-    check_trainable(folds)
+    check_trainable(folds, classes)
     p = X.shape[1]
     space = estimator._space(None, p)
     values = estimator._values(space, p)
@@ -153,30 +155,48 @@ def hypergradient(
     check_count(max_iter, "max_iter")
     value, gradient, results = 0.0, np.zeros(theta.size), []
     for fold in folds:
-        problem, judge = fold.problem.with_hyperparams(theta), fold.validation.error
-        if isinstance(problem, BoxProblem):
-            result = solve_boundary(problem, judge, tol=tol, max_iter=max_iter)
-        else:
-            result = differentiate(problem, judge, tol=tol, max_iter=max_iter, solver=solver, force=force)
-        value += fold.weight / total * result.value
-        gradient += fold.weight / total * result.gradient
-        results.append(result)
+        problems = space.placed(fold.problems, theta)
+        judges, starts = _judges(fold, problems, tol, estimator.max_iter)
+        of_fold = [
+            solve_boundary(problem, judge, tol=tol, max_iter=max_iter)
+            if isinstance(problem, BoxProblem)
+            else differentiate(problem, judge, tol=tol, max_iter=max_iter, start=start, solver=solver, force=force)
+            for problem, judge, start in zip(problems, judges, starts, strict=True)
+        ]
+        value += fold.weight / total * of_fold[0].value
+        for k, result in enumerate(of_fold):
+            gradient[space.part(k)] += fold.weight / total * result.gradient
+        results += of_fold
     solutions = [result.solution for result in results]
     _warn_once(estimator, [solution for solution in solutions if not solution.converged])
     gradient = space.theta_vjp(values, gradient)
-    single = len(solutions) == 1
+    shape = [size for size in (len(folds), len(folds[0].problems)) if size > 1]
+    supports = [solution.support for solution in solutions]
     return HypergradientResult(
         value,
         gradient,
         values * gradient,
         space.to_params(values),
-        solutions[0].w if single else np.stack([solution.w for solution in solutions]),
-        solutions[0].support if single else [solution.support for solution in solutions],
+        np.stack([solution.w for solution in solutions]).reshape(*shape, *solutions[0].w.shape),
+        supports if shape else supports[0],
         sum(result.solve_seconds for result in results),
         sum(result.gradient_seconds for result in results),
         max(result.n_iter for result in results),
         all(result.converged for result in results),
     )
+
+
+def _judges(
+    fold: Fold, problems: list[Problem], tol: float, max_iter: int
+) -> tuple[list[Judge], Sequence[Solution | None]]:
+    """Judges of a fold's problems, and starts: several are solved first, as each is judged beside the others."""
+    if len(problems) == 1:
+        return fold.validation.judges(()), [None]
+    solutions = solvers.solve_many(problems, tol=tol, max_iter=max_iter, starts=[None] * len(problems))
+    polished = [
+        solvers.polish(problem, solution, tol)[0] for problem, solution in zip(problems, solutions, strict=True)
+    ]
+    return fold.judges(problems, polished), polished
 
 
 def read_rows(
@@ -208,10 +228,10 @@ class PathResult:
     Attributes
     ----------
     alphas : array of shape (n_alphas,), decreasing
-    coefs : array of shape (p, n_alphas), or (p, T, n_alphas) for T targets
+    coefs : array of shape (p, n_alphas), or (p, T, n_alphas) for T targets or classes
     intercepts : array of shape (n_alphas,), or (T, n_alphas)
     gaps : array of shape (n_alphas,)
-        Relative duality gaps reached.
+        Relative duality gaps reached: of several problems, the largest.
     support_sizes : array of shape (n_alphas,)
         Features with coefficients that are not zero.
     scores : array of shape (n_alphas,), or None
@@ -264,14 +284,13 @@ def path(
     X, y, weight, classes = read_rows(estimator, X, y, sample_weight)
     data = Data(as_storage(X), y, weight, X, classes=classes)
 
-    def at(alpha: float) -> Problem:
-        model = type(estimator)(**{**estimator.get_params(deep=False), "alpha": alpha})
-        problem: Problem = model._model(None, classes).problem(design, y)
-        return problem
+    def at(alpha: float) -> list[Problem]:
+        model = type(estimator)(**{**estimator.get_params(deep=False), "alpha": alpha})._model(None, classes)
+        return [model.problem(design, target) for design, target in zip(designs, model.targets(y), strict=True)]
 
-    design = estimator._model(None, classes).problems(data.storage, y, [weight])[0].design
+    designs = [problem.design for problem in estimator._model(None, classes).several(data.storage, y, [weight])[0]]
     if alphas is None:
-        largest = solvers.alpha_max(at(1.0))
+        largest = max(solvers.alpha_max(problem) for problem in at(1.0))
         if largest == 0.0:
             raise ValueError("alphas must be given where nothing is penalised by an l1 norm, or X or y is constant")
         check_real(eps, "eps", high=1.0, open_low=True)
@@ -279,25 +298,28 @@ def path(
     alphas = np.sort([check_real(alpha, "alpha") for alpha in np.atleast_1d(alphas).tolist()])[::-1]
     if alphas.size == 0:
         raise ValueError("alphas is empty: pass at least one value")
-    validation = None
+    judged = None
     if X_val is not None or y_val is not None:
-        validation = HeldOut(X_val, y_val).folds(estimator._model(None, classes), data)[0].validation
+        judged = HeldOut(X_val, y_val).folds(estimator._model(None, classes), data)[0]
     coefs, intercepts = [], []
     gaps, scores = np.zeros(alphas.size), np.zeros(alphas.size)
-    solution, unconverged = None, []
+    solutions: Sequence[Solution | None] = [None] * len(designs)
+    unconverged = []
     for k, alpha in enumerate(alphas):
-        solution = solvers.solve(at(float(alpha)), tol=estimator.tol, max_iter=estimator.max_iter, start=solution)
-        if not solution.converged:
-            unconverged.append(solution)
-        coefs.append(solution.w)
-        intercepts.append(solution.intercept)
-        gaps[k] = solution.gap
-        if validation is not None:
-            support = solution.support
-            scores[k] = validation.error(support, solution.w[support], at(float(alpha)).offset(solution))[0]
+        problems = at(float(alpha))
+        found = solvers.solve_many(problems, tol=estimator.tol, max_iter=estimator.max_iter, starts=solutions)
+        unconverged += [solution for solution in found if not solution.converged]
+        several = len(found) > 1
+        coefs.append(np.stack([solution.w for solution in found], axis=-1) if several else found[0].w)
+        intercepts.append(np.array([solution.intercept for solution in found]) if several else found[0].intercept)
+        gaps[k] = max(solution.gap for solution in found)
+        if judged is not None:
+            error, support = judged.judges(problems, found)[0], found[0].support
+            scores[k] = error(support, found[0].w[support], problems[0].offset(found[0]))[0]
+        solutions = found
     _warn_once(estimator, unconverged)
     sizes = np.array([rows_used(w).size for w in coefs])
-    scored = scores if validation is not None else None
+    scored = scores if judged is not None else None
     return PathResult(alphas, np.stack(coefs, axis=-1), np.stack(intercepts, axis=-1), gaps, sizes, scored)
 
 

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lambdahat._validation import check_name
+from lambdahat._validation import check_name, check_real
+from lambdahat.criteria import Fold
 from lambdahat.datafits import Datafit, Gamma, Huber, Poisson, Quadratic
 from lambdahat.estimators.base import LinearModel, LinearRegressor
 from lambdahat.estimators.linear_models import COMMON, AlphaAndRatio, ElasticNet, Lasso, WeightedLasso
@@ -229,6 +230,10 @@ class SparseGLM(LinearRegressor):
     def _datafit(self) -> Datafit:
         return as_datafit(self.datafit)
 
+    def _check_params(self) -> None:
+        super()._check_params()
+        check_real(self.alpha, "alpha")
+
     @property
     def _penalised(self) -> LinearModel:
         return PENALTIES[check_name(self.penalty, PENALTIES, "penalty")](self)
@@ -246,8 +251,8 @@ class SparseGLM(LinearRegressor):
     def _space(self, names: Sequence[str] | None, n_features: int) -> Space:
         return self._penalised._space(names, n_features)
 
-    def _lines(self, space: Space) -> list[tuple[Vector, Vector]]:
-        return self._penalised._lines(space)
+    def _lines(self, space: Space, folds: list[Fold]) -> list[tuple[Vector, Vector]]:
+        return self._penalised._lines(space, folds)
 
     def _values(self, space: Space, n_features: int) -> NDArray[np.float64]:
         return self._penalised._values(space, n_features)

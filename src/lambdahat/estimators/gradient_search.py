@@ -154,7 +154,7 @@ class GradientSearch(MetaEstimatorMixin, BaseEstimator):
         Parameters
         ----------
         X : array, sparse matrix or frame of shape (n, p)
-        y : array of shape (n,)
+        y : array of shape (n,), or (n, T) for T targets of a :class:`Lasso`
         sample_weight : array of shape (n,), optional
             Weigh rows in fitting and in judging.
         groups : array of shape (n,), optional
@@ -180,7 +180,7 @@ class GradientSearch(MetaEstimatorMixin, BaseEstimator):
             else:
                 data = None
                 folds = pipeline_folds(steps, model, names, criterion, X, y, sample_weight, groups)
-            check_trainable(folds)
+            check_trainable(folds, model._read_target(y, len(y))[1] if data is None else data.classes)
             objective = self._search(model, names, folds, prefix="" if steps is None else self._last_step + "__")
             self._keep(objective)
             self.metric_ = model._datafit.metric
@@ -193,10 +193,10 @@ class GradientSearch(MetaEstimatorMixin, BaseEstimator):
         return self
 
     def _search(self, model: LinearModel, names: Sequence[str], folds: list[Fold], prefix: str) -> CriterionObjective:
-        space = model._space(names, folds[0].problem.n_features)
+        space = model._space(names, folds[0].problems[0].n_features)
         optimizer = as_optimizer(self.optimizer, len(space.names), self.random_state)
         plain = self.parametrization == "plain"
-        boxes = [fold.problem for fold in folds if isinstance(fold.problem, BoxProblem)]
+        boxes = [problem for fold in folds for problem in fold.problems if isinstance(problem, BoxProblem)]
         if boxes:
             region, self.bounds_ = make_box_region(model, space, boxes, self.bounds, self.init, plain=plain)
         else:
@@ -229,8 +229,9 @@ class GradientSearch(MetaEstimatorMixin, BaseEstimator):
     def _report(self, evaluation: Evaluation) -> bool:
         if self.verbose:
             shown = ", ".join(f"{k}={v:.4g}" for k, v in evaluation.hyperparams.items() if np.ndim(v) == 0)
+            shown = shown or ", ".join(evaluation.hyperparams)
             print(
-                f"[{evaluation.index + 1}] {shown or 'weights'}: criterion {evaluation.value:.6g}, "
+                f"[{evaluation.index + 1}] {shown}: criterion {evaluation.value:.6g}, "
                 f"{evaluation.support_size:.0f} non-zero, {evaluation.seconds:.2f} s",
                 file=sys.stderr,
             )
@@ -260,7 +261,7 @@ class GradientSearch(MetaEstimatorMixin, BaseEstimator):
                 self.n_features_in_ = best.n_features_in_
         else:
             # A fold's solution is near that of all rows; for separate validation arrays it is the same problem.
-            best._fit(data, objective.solution(self.best_index_, 0))
+            best._fit(data, objective.solutions(self.best_index_, 0))
             best.n_features_in_ = self.n_features_in_
             if hasattr(self, "feature_names_in_"):
                 best.feature_names_in_ = self.feature_names_in_
@@ -302,7 +303,7 @@ class GradientSearch(MetaEstimatorMixin, BaseEstimator):
 
     @available_if(_has("decision_function"))
     def decision_function(self, X: Any) -> NDArray[np.float64]:
-        """Decision values (log-odds of the second class) by the refitted estimator."""
+        """Decision values (log-odds of the second class, or of each of several) by the refitted estimator."""
         log_odds: NDArray[np.float64] = self._refitted.decision_function(X)
         return log_odds
 
@@ -336,6 +337,7 @@ class GradientSearch(MetaEstimatorMixin, BaseEstimator):
         tags.estimator_type = inner.estimator_type
         tags.classifier_tags = inner.classifier_tags
         tags.regressor_tags = inner.regressor_tags
+        tags.target_tags = inner.target_tags
         tags.target_tags.required = True
         tags.target_tags.positive_only = inner.target_tags.positive_only
         tags.input_tags.sparse = True

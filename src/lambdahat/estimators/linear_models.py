@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lambdahat._validation import check_factors, check_name, check_real
+from lambdahat._validation import check_factors, check_name, check_real, check_target, check_targets
+from lambdahat.criteria import Fold
+from lambdahat.estimators.alpha_each import AlphaEach
 from lambdahat.estimators.base import LinearModel, LinearRegressor
-from lambdahat.linear import Vector
-from lambdahat.penalties import Penalty, Separable, elastic_net, l1, ridge, tied_elastic_net, weighted_l1
+from lambdahat.linear import Matrix, Vector
+from lambdahat.penalties import Penalty, Separable, elastic_net, ridge, tied_elastic_net, weighted_l1
 from lambdahat.search import Space
 
 COMMON = """
@@ -43,13 +45,16 @@ COMMON = """
 """
 
 
-class Lasso(LinearRegressor):
+class Lasso(AlphaEach, LinearRegressor):
     """``1/(2 Σs) Σ s_i (y_i − b − x_iᵀw)² + alpha Σ_j factor_j |w_j|``, as scikit-learn's Lasso.
+
+    A ``y`` of shape (n, T) makes T such problems, which are solved together: one pass over X serves them all.
 
     Parameters
     ----------
-    alpha : float, default 1.0
-        Strength of the penalty, at least zero.
+    alpha : float or array of shape (T,), default 1.0
+        Strength of the penalty, at least zero; an array has one for each target. A search tunes one for all targets
+        where it is a number, and one for each where it is an array, then by the mean of their errors.
     {common}
 
     Examples
@@ -63,7 +68,7 @@ class Lasso(LinearRegressor):
 
     def __init__(
         self,
-        alpha: float = 1.0,
+        alpha: Any = 1.0,
         *,
         fit_intercept: bool = True,
         standardize: bool = False,
@@ -82,8 +87,19 @@ class Lasso(LinearRegressor):
         self.max_iter = max_iter
         self.warm_start = warm_start
 
-    def _make_penalty(self, n_features: int, total_weight: float) -> Separable:
-        return l1(n_features, check_real(self.alpha, "alpha"), self._factors(n_features), positive=self.positive)
+    def _read_target(self, y: Any, n: int) -> tuple[Matrix, NDArray[Any] | None]:
+        several = np.asarray(y).ndim == 2 and np.asarray(y).shape[1] > 1
+        target = check_targets(y, n) if several else check_target(y, n)
+        self._check_alphas(len(self._targets(target, None)), "y has {K} targets", one=target.ndim == 1)
+        return target, None
+
+    def _targets(self, y: Matrix, classes: NDArray[Any] | None) -> Sequence[Vector]:
+        return (y,) if y.ndim == 1 else tuple(np.ascontiguousarray(y.T))
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags
 
 
 class AlphaAndRatio(LinearModel):
@@ -126,9 +142,9 @@ class AlphaAndRatio(LinearModel):
             lambda values: {"alpha": float(values[0]), "l1_ratio": float(values[1])},
         )
 
-    def _lines(self, space: Space) -> list[tuple[Vector, Vector]]:
+    def _lines(self, space: Space, folds: list[Fold]) -> list[tuple[Vector, Vector]]:
         if space.names == ("alpha",):
-            return super()._lines(space)
+            return super()._lines(space, folds)
         if space.names == ("l1_ratio",):
             return []
         ratios = np.array([0.99999, 0.5, 0.95, 0.1, 0.25, 0.75, 0.02])  # the first is the Lasso but for the name
@@ -231,7 +247,7 @@ class WeightedLasso(LinearRegressor):
     def _values(self, space: Space, n_features: int) -> Vector:
         return self._feature_weights(n_features)
 
-    def _lines(self, space: Space) -> list[tuple[Vector, Vector]]:
+    def _lines(self, space: Space, folds: list[Fold]) -> list[tuple[Vector, Vector]]:
         d = len(space.names)
         return [(np.zeros(d), np.ones(d))]
 
@@ -275,6 +291,12 @@ class Ridge(LinearRegressor):
 
 for _model in (Lasso, ElasticNet, WeightedLasso, Ridge):
     common = COMMON
+    if _model is Lasso:
+        common = common.replace(
+            "of shape (p,)\n    intercept_ : float\n",
+            "of shape (p,), or (T, p)\n    intercept_ : float, or array of shape (T,)\n",
+        )
+        common = common.replace("dual_gap_ : float\n", "dual_gap_ : float, or array of shape (T,)\n")
     if _model is WeightedLasso:  # its weights are its factors
         start, end = common.index("    penalty_factors"), common.index("    tol :")
         common = common[:start] + common[end:]

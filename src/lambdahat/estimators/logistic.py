@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -11,7 +12,7 @@ from lambdahat.criteria import Data
 from lambdahat.datafits import Logistic
 from lambdahat.estimators.base import LinearClassifier
 from lambdahat.estimators.linear_models import COMMON, AlphaAndRatio
-from lambdahat.problem import Solution
+from lambdahat.problem import Problem, Solution
 
 
 class SparseLogisticRegression(AlphaAndRatio, LinearClassifier):
@@ -75,12 +76,11 @@ class SparseLogisticRegression(AlphaAndRatio, LinearClassifier):
     def tuned(self) -> tuple[str, ...]:
         return ("alpha",)
 
-    def _fit(self, data: Data, start: Solution | None = None) -> Self:
-        super()._fit(data, start)
+    def _keep(self, problems: Sequence[Problem], solutions: Sequence[Solution], data: Data) -> None:
+        super()._keep(problems, solutions, data)
         factors = self._row_factors(data.classes)
         weight = data.sample_weight if factors is None else data.sample_weight * factors(data.y, data.sample_weight)
         self.C_ = 1.0 / (self.alpha * float(weight.sum())) if self.alpha > 0.0 else np.inf
-        return self
 
     @classmethod
     def from_C(cls, C: float, n_samples: int, **parameters: Any) -> Self:

@@ -37,7 +37,7 @@ def pipeline_folds(
     """One inner problem per fold on the data that the fold's own transformers make."""
     n = _num_samples(X)
     (target, classes), weight = model._read_target(y, n), check_sample_weight(sample_weight, n)
-    labels = np.asarray(y).reshape(n)
+    labels = np.asarray(y).reshape(target.shape)
     made = model._model(names, classes)
 
     def data(Xt: Any, yt: Vector, wt: Vector) -> Data:

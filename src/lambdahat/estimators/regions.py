@@ -13,7 +13,6 @@ from lambdahat.criteria import Fold
 from lambdahat.estimators.base import LinearModel
 from lambdahat.linear import Vector
 from lambdahat.outer import Chart, Line, Region
-from lambdahat.problem import Problem
 from lambdahat.search import Space
 from lambdahat.solvers import alpha_max
 
@@ -33,8 +32,7 @@ def make_region(
     Ranges are made in logarithms in any case; where hyperparameters are searched over as they are (``plain``), a chart
     says how these look there.
     """
-    problems = [fold.problem for fold in folds if isinstance(fold.problem, Problem)]
-    p = problems[0].n_features
+    p = folds[0].problems[0].n_features
     given = check_bounds(bounds, model, space, plain)
     d = len(space.names)
     lower, upper = np.full(d, -_LOGIT), np.full(d, _LOGIT)
@@ -49,18 +47,19 @@ def make_region(
         elif bounded[k] and lower[k] == -700.0:  # from zero: looks over a wide range have to begin somewhere
             lower[k] = upper[k] + np.log(_RANGE)
     lines: dict[tuple[float, ...], Line] = {}
-    for origin, direction in model._lines(space):
+    for origin, direction in model._lines(space, folds):
         moved = direction != 0.0
         origin = np.where(moved, origin, np.clip(origin, lower, upper))
-        t_low, t_high = _range(space, problems, origin)
+        t_low, t_high = _range(space, folds, origin)
         if bounded[moved].any():
-            t_low, t_high = float(lower[moved].max()), float(upper[moved].min())
-        penalty = problems[0].with_hyperparams(space.theta(space.values(origin))).penalty
-        lines[tuple(origin)] = Line(origin, direction, t_low, t_high, penalty.is_smooth)
+            t_low, t_high = float((lower - origin)[moved].max()), float((upper - origin)[moved].min())
+        if t_low < t_high:  # else the line is nowhere inside the bounds
+            penalty = space.placed(folds[0].problems, space.theta(space.values(origin)))[0].penalty
+            lines[tuple(origin)] = Line(origin, direction, t_low, t_high, penalty.is_smooth)
     for line in lines.values():
         moved = (line.direction != 0.0) & ~bounded
-        lower[moved] = min(line.t_low for line in lines.values())
-        upper[moved] = max(line.t_high for line in lines.values())
+        lower[moved] = np.min([line.origin + line.t_low * line.direction for line in lines.values()], axis=0)[moved]
+        upper[moved] = np.max([line.origin + line.t_high * line.direction for line in lines.values()], axis=0)[moved]
     first = list(lines.values()) or [Line(np.zeros(d), np.ones(d), float(lower[0]), float(upper[0]))]
     start = start_of(model, space, init, p, plain)
     if plain:
@@ -89,10 +88,10 @@ def plain_region(
     return Region(lower, upper, charted, None if start is None else np.clip(start, lower, upper), chart)
 
 
-def _range(space: Space, problems: list[Problem], origin: Vector) -> tuple[float, float]:
+def _range(space: Space, folds: list[Fold], origin: Vector) -> tuple[float, float]:
     """Logarithms of the least and the greatest strength worth a look along a line."""
     theta = space.theta(space.values(origin))
-    problems = [problem.with_hyperparams(theta) for problem in problems]
+    problems = [problem for fold in folds for problem in space.placed(fold.problems, theta)]
     highest = max(alpha_max(problem) for problem in problems)
     if highest > 0.0:
         return float(np.log(highest * _RANGE)), float(np.log(highest))

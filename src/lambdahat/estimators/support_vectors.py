@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,12 +13,11 @@ from lambdahat.box_problem import BoxModel
 from lambdahat.criteria import Data
 from lambdahat.datafits import Quadratic, SquaredHinge
 from lambdahat.design import RowStorage, as_row_storage
-from lambdahat.estimators.base import BinaryClassifier, LinearModel, LinearRegressor, warn_unconverged
+from lambdahat.estimators.base import BinaryClassifier, LinearModel, LinearRegressor
 from lambdahat.linear import Vector
 from lambdahat.penalties import Box, classification_box, regression_box
 from lambdahat.problem import Solution
 from lambdahat.search import Space
-from lambdahat.solvers import solve
 
 COMMON = """
     fit_intercept : bool, default True
@@ -92,17 +91,9 @@ class SupportVectorMachine(LinearModel):
         constant = float(self.intercept_scaling) if self.fit_intercept else 0.0
         return BoxModel(self._box, self.datafit, constant, self._row_factors(classes))
 
-    def _fit(self, data: Data, start: Solution | None = None) -> Self:
-        problem = self._model(None, data.classes).problems(data.storage, data.y, [data.sample_weight])[0]
-        solution = solve(problem, tol=self.tol, max_iter=self.max_iter, start=start)
-        self._keep(solution)
-        self.dual_coef_ = solution.workspace.beta
-        self.dual_gap_ = solution.gap
-        self.n_iter_ = max(1, solution.n_iter)
-        self.status_ = solution.message
-        if not solution.converged:
-            warn_unconverged(type(self).__name__, solution, stacklevel=3)
-        return self
+    def _keep(self, problems: Sequence[Any], solutions: Sequence[Solution], data: Data) -> None:
+        super()._keep(problems, solutions, data)
+        self.dual_coef_ = solutions[0].workspace.beta
 
 
 class LinearSVC(BinaryClassifier, SupportVectorMachine):

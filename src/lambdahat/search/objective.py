@@ -15,7 +15,7 @@ from threadpoolctl import ThreadpoolController
 
 from lambdahat.box_problem import BoxProblem
 from lambdahat.criteria import Fold
-from lambdahat.hypergradient import boundary, implicit
+from lambdahat.hypergradient import Judge, boundary, implicit
 from lambdahat.linear import Vector
 from lambdahat.outer import OuterOptimizer, Point, Region, Stop
 from lambdahat.problem import Problem, Solution
@@ -85,17 +85,20 @@ class CriterionObjective:
         callback: Callable[[Evaluation], Any] | None = None,
     ) -> None:  # fmt: skip
         self.folds, self.space = folds, space
+        self.problems = [problem for fold in folds for problem in fold.problems]
+        self._of_fold = np.split(np.arange(len(self.problems)), np.cumsum([len(fold.problems) for fold in folds])[:-1])
         self.n_threads, self.max_evals, self.max_seconds = n_threads, max_evals, max_seconds
         self.max_iter, self.callback = max_iter, callback
         self.failure: Exception | None = None
         weights = np.array([fold.weight for fold in folds])
         self.weights = weights / weights.sum()
-        problem = folds[0].problem
-        small = problem.design.storage.n_stored <= _SMALL and min(problem.design.shape) <= _SHORT
+        problem = self.problems[0]
+        n_stored = problem.design.storage.n_stored * len(folds[0].problems)
+        small = n_stored <= _SMALL and min(problem.design.shape) <= _SHORT
         self.cheap = problem.normal is not None or small
         self._base_tol = 1e-5 if self.cheap else 1e-2
         self.visited: list[_Visited] = []
-        self._workspaces: list[Any] = [None] * len(folds)
+        self._workspaces: list[Any] = [None] * len(self.problems)
         self._gradients: list[tuple[int, list[Vector | None]]] = []
         self._pool: ThreadPoolExecutor | None = None
         self._began = time.perf_counter()
@@ -112,11 +115,11 @@ class CriterionObjective:
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Threads for the folds; BLAS keeps to one thread meanwhile, so that ``n_threads`` changes no bit."""
-        several = len(self.folds) > 1
+        """Threads for the problems; BLAS keeps to one thread meanwhile, so that ``n_threads`` changes no bit."""
+        several = len(self.problems) > 1
         with _one_blas_thread() if several else nullcontext():
             if several and self.n_threads > 1:
-                self._pool = ThreadPoolExecutor(min(self.n_threads, len(self.folds)))
+                self._pool = ThreadPoolExecutor(min(self.n_threads, len(self.problems)))
             try:
                 yield
             finally:
@@ -157,30 +160,37 @@ class CriterionObjective:
         """None where the criterion is not finite."""
         theta = self.space.theta(values)
         nearest = self._nearest(x)
-        problems = [fold.problem.with_hyperparams(theta) for fold in self.folds]
-        starts = [None if nearest is None else self._warm_start(nearest, k) for k in range(len(self.folds))]
+        problems = [problem for fold in self.folds for problem in self.space.placed(fold.problems, theta)]
+        starts = [None if nearest is None else self._warm_start(nearest, k) for k in range(len(problems))]
         run = self._pool.map if self._pool else map
         proof = self.cheap or tol < self.coarse_tol  # a look at the range is to rank, and the gap costs half the time
         solutions = solve_many(
             problems, tol=tol, max_iter=self.max_iter, starts=starts, at_least=1, proof=proof, run=run
         )
 
-        def judge(k: int) -> tuple[float, Vector, Vector | None]:
-            if not gradient:
-                return fold_value(self.folds[k], problems[k], solutions[k]), np.full(theta.size, np.nan), None
-            warm = None if nearest is None else nearest.solutions[k]
-            return fold_hypergradient(self.folds[k], problems[k], solutions[k], tol, warm)
+        def fold_judges(fold: Fold, of_fold: NDArray[np.intp]) -> list[Judge]:
+            return fold.judges([problems[k] for k in of_fold], [solutions[k] for k in of_fold])
 
-        results = list(run(judge, range(len(self.folds))))
-        fold_values = np.array([result[0] for result in results])
+        judges = [judge for found in run(fold_judges, self.folds, self._of_fold) for judge in found]
+
+        def differentiate(k: int) -> tuple[float, Vector, Vector | None]:
+            if not gradient:
+                unknown = np.full(problems[k].penalty.hyperparams.size, np.nan)
+                return _value(judges[k], problems[k], solutions[k]), unknown, None
+            warm = None if nearest is None else nearest.solutions[k]
+            return _hypergradient(judges[k], problems[k], solutions[k], tol, warm)
+
+        results = list(run(differentiate, range(len(problems))))
+        fold_values = np.array([results[of_fold[0]][0] for of_fold in self._of_fold])
         value = float(self.weights @ fold_values)
         if not np.isfinite(value):
             return None
         self._workspaces = [solution.workspace for solution in solutions]
         self._gradients = [*self._gradients, (len(self.visited), [s.gradient for s in solutions])][-_GRADIENTS_KEPT:]
         gradient_theta = np.zeros(theta.size)
-        for weight, result in zip(self.weights, results, strict=True):
-            gradient_theta += weight * result[1]
+        for weight, of_fold in zip(self.weights, self._of_fold, strict=True):
+            for k, result in enumerate(results[of_fold[0] : of_fold[-1] + 1]):
+                gradient_theta[self.space.part(k)] += weight * result[1]
         slope = self.space.theta_vjp(values, gradient_theta) * self.space.slope(values)
         packed = [
             _Packed(solution.support, solution.w[solution.support], solution.intercept, solution.gap, result[2])
@@ -190,7 +200,7 @@ class CriterionObjective:
         return _Visited(x, Point(x, value, slope), fold_values, packed, tol, size, self._seconds())
 
     def _warm_start(self, seen: _Visited, k: int) -> Solution:
-        """The solution of a fold at an evaluation, with its gradient where that is still kept."""
+        """The solution of a problem at an evaluation, with its gradient where that is still kept."""
         solution = self._unpack(seen, k)
         index = next(index for index, visited in enumerate(self.visited) if visited is seen)
         for kept, gradients in self._gradients:
@@ -200,7 +210,7 @@ class CriterionObjective:
 
     def _unpack(self, seen: _Visited, k: int) -> Solution:
         packed = seen.solutions[k]
-        w = self.folds[k].problem.zeros()
+        w = self.problems[k].zeros()
         w[packed.support] = packed.w
         return Solution(w, packed.intercept, packed.gap, 0, True, "", self._workspaces[k])
 
@@ -222,9 +232,9 @@ class CriterionObjective:
             )
         return int(np.argmin(values))
 
-    def solution(self, index: int, fold: int) -> Solution:
+    def solutions(self, index: int, fold: int) -> list[Solution]:
         """Coefficients of a fold at an evaluation, to start from on other rows."""
-        return replace(self._unpack(self.visited[index], fold), workspace=None)
+        return [replace(self._unpack(self.visited[index], k), workspace=None) for k in self._of_fold[fold]]
 
     def evaluation(self, index: int) -> Evaluation:
         seen = self.visited[index]
@@ -249,23 +259,23 @@ class CriterionObjective:
         )
 
 
-def fold_value(fold: Fold, problem: Problem | BoxProblem, solution: Solution) -> float:
-    """Validation error of a fold at a solution."""
+def _value(judge: Judge, problem: Problem | BoxProblem, solution: Solution) -> float:
+    """The criterion at a solution."""
     support = solution.support
-    return fold.validation.error(support, solution.w[support], problem.offset(solution))[0]
+    return judge(support, solution.w[support], problem.offset(solution))[0]
 
 
-def fold_hypergradient(
-    fold: Fold, problem: Problem | BoxProblem, solution: Solution, tol: float, warm: _Packed | None = None
+def _hypergradient(
+    judge: Judge, problem: Problem | BoxProblem, solution: Solution, tol: float, warm: _Packed | None
 ) -> tuple[float, Vector, Vector | None]:
-    """Validation error of a fold at a solution, its gradient with respect to θ, and the adjoint, where it is kept."""
+    """The criterion at a solution, its gradient with respect to the problem's θ, and the adjoint, where it is kept."""
     if isinstance(problem, BoxProblem):
-        return *boundary(problem, solution, fold.validation.error, tol=tol), None
+        return *boundary(problem, solution, judge, tol=tol), None
     guess = None
     if warm is not None and warm.v is not None:
         guess = problem.zeros()
         guess[warm.support] = warm.v
-    value, gradient, v = implicit(problem, solution, fold.validation.error, tol=tol, guess=guess)
+    value, gradient, v = implicit(problem, solution, judge, tol=tol, guess=guess)
     return value, gradient, v[solution.support]
 
 

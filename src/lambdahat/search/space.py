@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -21,6 +21,9 @@ class Space:
     Each value is searched over by its logarithm, by its logit, or as it is: ``scales`` says ``"log"``, ``"logit"`` or
     ``"plain"``. ``theta`` maps values to θ and ``theta_vjp(values, g)`` pulls a gradient with respect to θ back to the
     values.
+
+    Several problems of a fold share θ, unless ``index`` is given, of shape (K, d): then it says for each of them where
+    in θ its own hyperparameters are.
     """
 
     names: tuple[str, ...]
@@ -28,6 +31,15 @@ class Space:
     theta: Callable[[Vector], Vector] = lambda values: values
     theta_vjp: Callable[[Vector, Vector], Vector] = lambda _, g: g
     to_params: Callable[[Vector], dict[str, Any]] = lambda values: {"alpha": float(values[0])}
+    index: NDArray[np.intp] | None = None
+
+    def part(self, k: int) -> NDArray[np.intp] | slice:
+        """Where in θ problem ``k`` of a fold has its hyperparameters."""
+        return slice(None) if self.index is None else self.index[k]
+
+    def placed(self, problems: Sequence[Any], theta: Vector) -> list[Any]:
+        """The problems of a fold at θ."""
+        return [problem.with_hyperparams(theta[self.part(k)]) for k, problem in enumerate(problems)]
 
     @cached_property
     def _log(self) -> NDArray[np.bool_]:

@@ -25,7 +25,7 @@ class Evaluation:
     gradient : array of shape (d,)
         With respect to the hyperparameters.
     support_size : float
-        Mean number of non-zero coefficients over the folds.
+        Mean number of non-zero coefficients over the inner problems.
     inner_tol : float
         Relative duality gap asked of the inner problems; first looks at a range do without its proof.
     seconds : float
@@ -53,7 +53,7 @@ class Trace:
     gradients : array of shape (n_evals, d)
         With respect to ``hyperparams``.
     support_sizes : array of shape (n_evals,)
-        Mean over the folds.
+        Mean over the inner problems.
     inner_tols : array of shape (n_evals,)
         Relative duality gap asked of the inner problems; first looks at a range do without its proof.
     seconds : array of shape (n_evals,)
