@@ -269,7 +269,7 @@ def encode_labels(y: Any, classes: NDArray[Any], n: int, name: str = "y", X_name
     wrong = np.flatnonzero(~np.any([labels == label for label in classes], axis=0))
     if wrong.size:
         raise ValueError(
-            f"{name} holds the label {labels[wrong[0]]!r} (first in row {wrong[0]}) but the classes are "
+            f"{name} holds the label {labels[wrong].tolist()[0]!r} (first in row {wrong[0]}) but the classes are "
             f"{_listed(classes)}: drop these rows"
         )
     return _numbered(labels, classes)
@@ -282,7 +282,7 @@ def _numbered(labels: NDArray[Any], classes: NDArray[Any]) -> Vector:
 
 
 def _listed(classes: NDArray[Any]) -> str:
-    *most, last = (repr(label) for label in classes)
+    *most, last = (repr(label) for label in classes.tolist())
     return f"{', '.join(most)} and {last}"
 
 

@@ -135,7 +135,7 @@ def check_trainable(folds: list[Fold], classes: NDArray[Any] | None = None) -> N
             n_rows = problem.design.rows.size
             where = f"the {n_rows} training rows of fold {k}" if len(folds) > 1 else f"all {n_rows} training rows"
             several = len(fold.problems) > 1
-            label = f" of class {classes[t]!r}" if several and classes is not None else ""
+            label = f" of class {classes.tolist()[t]!r}" if several and classes is not None else ""
             _check_learnable(problem, where, label, f"column {t} of y" if several else "y")
 
 

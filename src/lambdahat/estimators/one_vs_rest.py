@@ -110,7 +110,8 @@ class OneVsRestLogistic(AlphaEach, LinearClassifier):
         -------
         array of shape (n,)
         """
-        labels: NDArray[Any] = self.classes_[np.argmax(self._class_scores(X), axis=1)]
+        likeliest = np.argmax(self._class_scores(X), axis=1)
+        labels: NDArray[Any] = self.classes_[likeliest]
         return labels
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:

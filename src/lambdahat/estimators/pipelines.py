@@ -15,7 +15,7 @@ from lambdahat._validation import check_rows, check_sample_weight
 from lambdahat.criteria import Criterion, CrossValidation, Data, Fold, HeldOut
 from lambdahat.design import as_storage
 from lambdahat.estimators.base import LinearModel, check_model
-from lambdahat.linear import Vector
+from lambdahat.linear import Matrix, Vector
 
 
 def split_pipeline(estimator: Any) -> tuple[Pipeline | None, LinearModel]:
@@ -40,12 +40,15 @@ def pipeline_folds(
     labels = np.asarray(y).reshape(target.shape)
     made = model._model(names, classes)
 
-    def data(Xt: Any, yt: Vector, wt: Vector) -> Data:
+    def checked(y: Matrix, *_: Any) -> Matrix:
+        return y  # it has been read above
+
+    def data(Xt: Any, yt: Matrix, wt: Vector) -> Data:
         return Data(model._storage(Xt), yt, wt, Xt, classes=classes)
 
     if isinstance(criterion, HeldOut):
         fitted = clone(steps)
-        Xt, yt, wt = check_rows(fitted.fit_transform(X, labels), target, weight)
+        Xt, yt, wt = check_rows(fitted.fit_transform(X, labels), target, weight, target=checked)
         transformed = HeldOut(fitted.transform(criterion.X_val), criterion.y_val, criterion.sample_weight)
         return transformed.folds(made, data(Xt, yt, wt))
     if not isinstance(criterion, CrossValidation):
@@ -55,7 +58,7 @@ def pipeline_folds(
     for train, test in criterion.splits(index):
         fitted = clone(steps)
         Xt = fitted.fit_transform(_safe_indexing(X, train), labels[train])
-        Xt, yt, wt = check_rows(Xt, target[train], weight[train])
+        Xt, yt, wt = check_rows(Xt, target[train], weight[train], target=checked)
         judge = HeldOut(fitted.transform(_safe_indexing(X, test)), labels[test], weight[test])
         folds += judge.folds(made, data(Xt, yt, wt))
     return folds
