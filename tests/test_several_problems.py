@@ -16,9 +16,11 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from lambdahat import (
+    ElasticNet,
     GradientSearch,
     HeldOut,
     Lasso,
+    LassoCV,
     OneVsRestLogistic,
     SparseGLM,
     SparseLogisticRegression,
@@ -262,6 +264,14 @@ def test_the_criterion_is_the_mean_error_of_the_targets():
     assert search.best_criterion_ < shared.best_criterion_
 
 
+def test_the_drop_in_class_tunes_one_alpha_for_all_targets():
+    s, Y, _ = targets()
+    model, search = LassoCV(cv=4).fit(s.X, Y), GradientSearch(Lasso(), cv=4).fit(s.X, Y)
+    assert model.alpha_ == search.best_params_["alpha"]
+    np.testing.assert_array_equal(model.coef_, search.coef_)
+    np.testing.assert_array_equal(model.predict(s.X), search.predict(s.X))
+
+
 def test_threads_change_no_bit(wine):
     X, y = wine
     one, two = (GradientSearch(OneVsRestLogistic(ALPHAS), cv=3, n_jobs=n).fit(X, y) for n in (1, 2))
@@ -322,6 +332,7 @@ def test_bad_input_gets_a_sentence():
         (Lasso([0.1, 0.2]), s.X, Y[:, 0], "alpha"),
         (Lasso(), s.X, np.where(np.arange(3) == 1, np.nan, Y), "y contains NaN"),
         (SparseGLM("quadratic", alpha=[0.1, 0.2]), s.X, Y[:, 0], "alpha"),
+        (ElasticNet(), s.X, Y, r"y has shape \(60, 3\): pass one target"),
         (SparseGLM("quadratic"), s.X, Y, r"y has shape \(60, 3\): pass one target"),
     ):
         with pytest.raises(ValueError, match=message):

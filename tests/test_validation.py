@@ -160,7 +160,7 @@ BAD_Y = {
     "complex": (Y * 1j, "y is complex: Complex data not supported, pass real numbers"),
     "text": (np.array(["a"] * N), "y holds values that are not numbers: pass a numeric target"),
     "objects": (np.array([{}] * N, dtype=object), "y holds values that are not numbers: pass a numeric target"),
-    "two targets": (np.column_stack([Y, Y]), r"y has shape \(30, 2\): pass one target a row"),
+    "cube": (np.ones((N, 1, 2)), r"y has shape \(30, 1, 2\): pass one target a row"),
     "scalar": (3.0, r"y has shape \(\): pass one target a row"),
     "huge": (Y * 1e150, r"y holds values beyond 1e\+75, whose products overflow: rescale it"),
     "tiny": (Y * 1e-150, "y holds no value beyond 1e-75, their products vanish: rescale it"),

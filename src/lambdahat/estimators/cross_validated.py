@@ -53,6 +53,8 @@ class CrossValidated(LinearModel):
 class LassoCV(CrossValidated, LinearRegressor):
     """Lasso with ``alpha`` chosen by cross-validation: scikit-learn's `LassoCV`, by gradient instead of by grid.
 
+    One ``alpha`` for all targets where ``y`` has several.
+
     Parameters
     ----------
     cv : int, splitter or iterable, default 5
