@@ -16,6 +16,7 @@ LAYERS: list[set[str]] = [
     {"kernels"},
     {"design"},
     {"datafits", "penalties"},
+    {"coupled"},
     {"problem"},
     {"box_problem"},
     {"solvers"},

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lambdahat.coupled import CoupledModel
 from lambdahat.datafits import Datafit, Quadratic
 from lambdahat.design import Design, Moments, NormalEquations, Storage
 from lambdahat.linear import Matrix, Vector, by_row, rows_used
@@ -145,9 +146,24 @@ class Problem:
             response = response - float(weights @ z)
         return Problem(design, response, 0.0, self.penalty.scaled(1.0 / total), scale=1.0 / total)
 
-    def local_on(self, support: NDArray[np.int32], w_S: Matrix, offset: float) -> Problem:
+    def local_on(self, support: NDArray[np.int32], w_S: Matrix, offset: Any) -> Problem | CoupledModel:
         """The local model at coefficients, for the columns of their support; no pass over X with least squares."""
-        return self if self.datafit.quadratic else self.local(self.prediction(support, w_S, offset), support)
+        if self.datafit.quadratic:
+            return self
+        z, s = self.prediction(support, w_S, offset), self.design.weights
+        hessian = self.datafit.hessian(self.y, z, s)
+        if hessian is None:
+            return self.local(z, support)
+        diagonal = by_row(s, self.datafit.curvature(self.y, z))
+        return CoupledModel(self.design, self.penalty, hessian, diagonal, self.has_offset)
+
+    def offset_step(self, support: NDArray[np.int32], step: Matrix, means: Vector) -> Any:
+        """By how much the best offset of the problem with these ``means``, whose model this is, follows ``step``."""
+        return (means - self.design.means)[support] @ step
+
+    def offset_vjp(self, support: NDArray[np.int32], slope: Any, means: Vector) -> Matrix:
+        """The transpose of :meth:`offset_step`."""
+        return np.asarray(slope * (means - self.design.means)[support])
 
     def solve_support(
         self, support: NDArray[np.int32], w_S: Matrix, b: Matrix, *, atol: float, guess: Matrix | None = None,
@@ -260,7 +276,8 @@ class Model:
         if self.standardize:
             penalty = penalty.rescaled(design.scales)
         target = y - y_mean if np.any(y_mean) else y
-        return Problem(design, target, y_mean, penalty, self.datafit, normal, self.fit_intercept and not implied)
+        datafit = self.datafit.prepared(target, design.weights)
+        return Problem(design, target, y_mean, penalty, datafit, normal, self.fit_intercept and not implied)
 
     def problem_from_moments(self, storage: Storage, y: Vector, sample_weight: Vector, moments: Moments) -> Problem:
         """The problem of the rows whose moments are given, by their normal equations: no pass over X."""

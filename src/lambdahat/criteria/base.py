@@ -67,7 +67,7 @@ class Validation:
     normal: NormalEquations | None = None
     datafit: Datafit = field(default_factory=Quadratic)
 
-    def error(self, support: NDArray[np.int32], w_S: Matrix, offset: float = 0.0) -> tuple[float, Matrix, float]:
+    def error(self, support: NDArray[np.int32], w_S: Matrix, offset: Any = 0.0) -> tuple[float, Matrix, Any]:
         """The weighted mean of the metric, its gradient with respect to ``w`` on the support, and to the offset."""
         if self.normal is not None:
             c, Gw = self.normal.c[support], (w_S @ self.normal.G[support])[support]
@@ -78,7 +78,7 @@ class Validation:
         factor = self.datafit.metric_factor / math.prod(self.y.shape[1:])  # the mean over targets
         slope = by_row(factor * weights, self.datafit.gradient(self.y, z))
         value = factor * self.datafit.value(self.y, z, weights)
-        return value, self.design.gradient_columns(support, slope), float(slope.sum())
+        return value, self.design.gradient_columns(support, slope), slope.sum(axis=0)
 
     def judges(self, solved: Sequence[Solved]) -> list[Judge]:
         """A solution on its own is judged by its error."""

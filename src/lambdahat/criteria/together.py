@@ -33,7 +33,7 @@ def together(
     weights : array of shape (n,)
     """
     parts = tuple(
-        Validation(problem.design.elsewhere(storage, weights), y, datafit=problem.datafit)
+        Validation(problem.design.elsewhere(storage, weights), y, datafit=problem.datafit.prepared(y, weights))
         for problem, y in zip(problems, targets, strict=True)
     )
     if len(parts) == 1:

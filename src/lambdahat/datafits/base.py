@@ -1,8 +1,9 @@
 """What a datafit is."""
 
-from typing import Protocol
+from collections.abc import Callable
+from typing import Protocol, Self
 
-from lambdahat.linear import Vector
+from lambdahat.linear import Matrix, Vector
 
 
 class Datafit(Protocol):
@@ -43,6 +44,12 @@ class Datafit(Protocol):
     @property
     def reach(self) -> float:
         """By how much a step that proved too long may move a prediction at most, in the units of ``z``."""
+
+    def prepared(self, y: Vector, weights: Vector) -> Self:
+        """The loss for these rows: what is the same at all predictions (a sorting, say) is done once."""
+
+    def hessian(self, y: Vector, z: Vector, weights: Vector) -> Callable[[Matrix], Matrix] | None:
+        """``d ↦ ∇²F(z) d``, or None where that is ``s∘f''∘d``: where no row depends on another."""
 
     def check(self, y: Vector, name: str) -> None:
         """Refuse targets that the loss is not for, in a sentence."""

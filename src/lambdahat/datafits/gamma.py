@@ -6,11 +6,12 @@ import numpy as np
 from scipy.special import exprel
 
 from lambdahat.datafits.deviance import LARGE, capped_exp, excess, excess_conjugate, log_mean_exp
+from lambdahat.datafits.row_wise import RowWise
 from lambdahat.linear import Vector
 
 
 @dataclass(frozen=True)
-class Gamma:
+class Gamma(RowWise):
     """``f(y, z) = z + y exp(−z) − (1 + log y)`` with ``y > 0``: half the unit Gamma deviance at the mean ``exp(z)``.
 
     The last part does not depend on z; with it the loss is zero where the fit is perfect.

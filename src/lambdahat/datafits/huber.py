@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lambdahat._validation import check_real
+from lambdahat.datafits.row_wise import RowWise
 from lambdahat.kernels.differentiation import HUBER
 from lambdahat.linear import Vector
 
@@ -12,7 +13,7 @@ _STEPS = 200
 
 
 @dataclass(frozen=True)
-class Huber:
+class Huber(RowWise):
     """``f(y, z) = ½ r²`` where ``|r| ≤ delta``, else ``delta |r| − ½ delta²``, with ``r = y − z``.
 
     Parameters
@@ -37,9 +38,6 @@ class Huber:
     @property
     def kernel(self) -> tuple[int, float]:
         return HUBER, float(self.delta)
-
-    def check(self, y: Vector, name: str) -> None:
-        """Any number will do."""
 
     def value(self, y: Vector, z: Vector, weights: Vector) -> float:
         distance = np.abs(y - z)

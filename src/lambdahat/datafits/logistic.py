@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lambdahat.datafits.row_wise import RowWise
 from lambdahat.kernels.differentiation import LOGISTIC
 from lambdahat.linear import Vector
 
@@ -12,7 +13,7 @@ _LARGE = 700.0  # whose exponential is
 
 
 @dataclass(frozen=True)
-class Logistic:
+class Logistic(RowWise):
     """``f(y, z) = log(1 + exp(−y z))`` with labels ``y = ±1``."""
 
     quadratic = False
@@ -23,9 +24,6 @@ class Logistic:
     largest_curvature = 0.25
     kernel = (LOGISTIC, 0.0)
     reach = 8.0
-
-    def check(self, y: Vector, name: str) -> None:
-        """Labels are checked where they are read."""
 
     def value(self, y: Vector, z: Vector, weights: Vector) -> float:
         margin = y * z
@@ -53,6 +51,3 @@ class Logistic:
     def constant(self, y: Vector, weights: Vector) -> float:
         positive = float(weights[y > 0.0].sum())
         return float(np.log(positive) - np.log(float(weights[y < 0.0].sum())))
-
-    def shift(self, y: Vector, z: Vector, weights: Vector) -> None:
-        """There is no formula."""

@@ -6,11 +6,12 @@ import numpy as np
 from scipy.special import exprel, xlogy
 
 from lambdahat.datafits.deviance import LARGE, capped_exp, excess, excess_conjugate, log_mean_exp
+from lambdahat.datafits.row_wise import RowWise
 from lambdahat.linear import Vector
 
 
 @dataclass(frozen=True)
-class Poisson:
+class Poisson(RowWise):
     """``f(y, z) = exp(z) − yz − (y − y log y)`` with counts ``y ≥ 0`` (0 log 0 = 0): half the unit Poisson deviance.
 
     The last part does not depend on z; with it the loss is zero where the fit is perfect.

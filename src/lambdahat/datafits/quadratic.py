@@ -4,12 +4,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lambdahat.datafits.row_wise import RowWise
 from lambdahat.kernels.differentiation import LEAST_SQUARES
 from lambdahat.linear import Matrix, Vector, by_row
 
 
 @dataclass(frozen=True)
-class Quadratic:
+class Quadratic(RowWise):
     """``f(y, z) = ½ (y − z)²``; with several targets, ``½ ‖y − z‖²``."""
 
     quadratic = True
@@ -20,9 +21,6 @@ class Quadratic:
     largest_curvature = 1.0
     kernel = (LEAST_SQUARES, 0.0)
     reach = np.inf
-
-    def check(self, y: Vector, name: str) -> None:
-        """Any number will do."""
 
     def value(self, y: Matrix, z: Matrix, weights: Vector) -> float:
         residual = y - z

@@ -4,11 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lambdahat.datafits.row_wise import RowWise
 from lambdahat.linear import Vector
 
 
 @dataclass(frozen=True)
-class SquaredHinge:
+class SquaredHinge(RowWise):
     """``f(y, z) = max(0, 1 − y z)²`` with labels ``y = ±1``.
 
     Smooth, so that it judges decision values by gradient where the hinge loss itself or the accuracy cannot.
@@ -22,9 +23,6 @@ class SquaredHinge:
     largest_curvature = 2.0
     kernel = None
     reach = 8.0
-
-    def check(self, y: Vector, name: str) -> None:
-        """Any labels will do."""
 
     def value(self, y: Vector, z: Vector, weights: Vector) -> float:
         return float(weights @ np.maximum(1.0 - y * z, 0.0) ** 2)
@@ -46,6 +44,3 @@ class SquaredHinge:
 
     def constant(self, y: Vector, weights: Vector) -> float:
         return float(weights @ y)
-
-    def shift(self, y: Vector, z: Vector, weights: Vector) -> None:
-        return None

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lambdahat.coupled import CoupledModel
 from lambdahat.design import Columns
 from lambdahat.linear import Matrix, Vector
 from lambdahat.problem import Problem, Solution
 from lambdahat.solvers import solve
 
-Judge = Callable[[Columns, Vector, float], tuple[float, Vector, float]]
-"""``(support, w_S, offset)`` to a criterion, its gradient with respect to ``w_S``, and its slope in the offset."""
+Judge = Callable[[Columns, Matrix, Any], tuple[float, Matrix, Any]]
+"""``(support, w_S, offset)`` to a criterion, its gradient with respect to ``w_S``, and its slope in each offset."""
 
 MOST_HYPERPARAMS = 100
 """Methods that carry the Jacobian refuse more hyperparameters than these, unless forced."""
@@ -117,7 +118,9 @@ class Watch:
         return move * move / (before_move - move) <= self.tol * size
 
 
-def on_support(problem: Problem, solution: Solution, judge: Judge) -> tuple[float, Columns, Vector, Vector, Problem]:
+def on_support(
+    problem: Problem, solution: Solution, judge: Judge
+) -> tuple[float, Columns, Matrix, Matrix, Problem | CoupledModel]:
     """What the closed form needs at a solution: criterion, support, ``w_S``, the criterion's slopes, the local model.
 
     The best offset follows ``w``, by the means under the curvatures, not under the weights: slopes are those with it.
@@ -127,7 +130,7 @@ def on_support(problem: Problem, solution: Solution, judge: Judge) -> tuple[floa
     value, slopes, offset_slope = judge(support, w_S, offset)
     local = problem.local_on(support, w_S, offset)
     if problem.has_offset:
-        slopes = slopes + offset_slope * (problem.design.means - local.design.means)[support]
+        slopes = slopes + local.offset_vjp(support, offset_slope, problem.design.means)
     return value, support, w_S, slopes, local
 
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from lambdahat.coupled import CoupledModel
 from lambdahat.design import LinearSweeps
 from lambdahat.hypergradient.base import (
     IMPLICIT_INSTEAD,
@@ -46,6 +47,11 @@ def implicit_forward(
     solution, _ = polish(problem, solution, tol)
     solved = time.perf_counter()
     value, support, w_S, slopes, local = on_support(problem, solution, judge)
+    if isinstance(local, CoupledModel):
+        raise ValueError(
+            f"method='implicit_forward' sweeps over columns of independent rows, and those of the "
+            f"{type(problem.datafit).__name__} loss depend on each other: use method='implicit'"
+        )
     kept = local.design.variances(support) > 0.0  # constant columns do not move
     moving = support[kept]
     cross = local.penalty.hyperparam_jacobian(moving, w_S[kept])

@@ -29,5 +29,5 @@ def polish(problem: Problem, solution: Solution, tol: float) -> tuple[Solution, 
     w = solution.w.copy()
     w[S] = polished
     if problem.has_offset:
-        offset += float((problem.design.means - local.design.means)[S] @ step)
+        offset += local.offset_step(S, step, problem.design.means)
     return replace(solution, w=w, intercept=problem.intercept(w, offset)), _GAIN * tol

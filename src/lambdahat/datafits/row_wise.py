@@ -1,0 +1,21 @@
+"""What losses have in common of which no row depends on another."""
+
+from typing import Self
+
+from lambdahat.linear import Vector
+
+
+class RowWise:
+    """Nothing to prepare, a diagonal Hessian, any targets, no formula for the best shift: a loss may say otherwise."""
+
+    def prepared(self, y: Vector, weights: Vector) -> Self:
+        return self
+
+    def hessian(self, y: Vector, z: Vector, weights: Vector) -> None:
+        return None
+
+    def check(self, y: Vector, name: str) -> None:
+        """Any targets will do; labels are checked where they are read."""
+
+    def shift(self, y: Vector, z: Vector, weights: Vector) -> float | None:
+        return None
