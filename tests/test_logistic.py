@@ -401,7 +401,7 @@ def test_bad_parameters(cancer, parameters, sentence):
 
 def test_unknown_labels_in_the_validation_set(cancer):
     X, y = cancer
-    with pytest.raises(ValueError, match=r"y_val holds the label np.int64\(2\) \(first in row 0\) but the classes are"):
+    with pytest.raises(ValueError, match=r"y_val holds the label 2 \(first in row 0\) but the classes are"):
         GradientSearch(SparseLogisticRegression(), criterion=HeldOut(X, y + 2)).fit(X, y)
 
 
