@@ -71,11 +71,10 @@ class AlphaEach(LinearModel):
         return np.broadcast_to(self._alphas, len(space.index)).copy()
 
     def _lines(self, space: Space, folds: list[Fold]) -> list[tuple[Vector, Vector]]:
-        """In proportion to the strengths at which each problem has its simplest solution, and the same for all."""
+        """In proportion to the strengths at which each problem has its simplest solution."""
         d = len(space.names)
-        same = (np.zeros(d), np.ones(d))
         if space.index is None:
-            return [same]
+            return [(np.zeros(d), np.ones(d))]
         unit = [space.placed(fold.problems, np.ones(d)) for fold in folds]
         largest = np.max([[alpha_max(problem) for problem in problems] for problems in unit], axis=0)
-        return [(np.log(np.where(largest > 0.0, largest, 1.0)), np.ones(d)), same]
+        return [(np.log(np.where(largest > 0.0, largest, 1.0)), np.ones(d))]

@@ -143,7 +143,7 @@ class Line:
     """Whether no coefficient comes or goes along the line, so that the criterion has no dips to look for."""
     chart: Chart | None = None
 
-    def at(self, t: float) -> Vector:
+    def at(self, t: float | Vector) -> Vector:
         u = self.origin + t * self.direction
         return u if self.chart is None else self.chart.at(u)
 

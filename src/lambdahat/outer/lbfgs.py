@@ -17,6 +17,7 @@ from lambdahat.outer.scalar import Scalar, Scan
 # somebody has chosen, from where the way may be long.
 _FIRST_STEP = 0.5
 _FLAT, _FLAT_AT_START = 1e-3, 1e-6
+_REFINED = 1e-3  # to which lines are searched at first
 _WALL = 10.0  # the value given to scipy where the criterion is not finite, in units of the best one
 
 
@@ -79,13 +80,21 @@ class LBFGS:
         return recorded.ending(_ending(result, tol), region)
 
     def _look(self, recorded: Recorded, lines: tuple[Line, ...], tol: float) -> None:
-        """Along every line coarsely, along the best of them to the end: no result is worse than that line's."""
+        """Along every line coarsely, then beside the best of them, or else along it to the end.
+
+        No result is worse than the best of that line.
+        """
         search = Scalar(fine_ratio=3.0, thorough=False)
         scans = [Scan(recorded, line) for line in (lines if recorded.cheap else lines[: self.few_lines])]
         for scan in scans:
             search.look(scan, scan.line)
-            search.refine(scan, max(tol, 1e-3))
-        search.refine(min(scans, key=lambda scan: min(scan.value)), tol)
+            search.refine(scan, max(tol, _REFINED))
+        best = min(scans, key=lambda scan: min(scan.value))
+        if (places := best.crossings()) is not None:
+            beside = recorded(best.line.at(places)).value
+            if beside < min(best.value) * (1.0 - _REFINED):  # no point of the line is as good
+                return
+        search.refine(best, tol)
 
 
 def _ending(result: OptimizeResult, tol: float) -> str:

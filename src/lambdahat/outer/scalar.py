@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lambdahat.linear import Vector
 from lambdahat.outer.base import Line, Objective, Region
 from lambdahat.outer.descent import NO_SLOPE, Recorded
 
@@ -19,6 +20,7 @@ _WIDE = 4.0  # a factor of about 50
 _NEAR, _NARROW = 0.5, 0.2
 _OFF_ENDS = 1e-4
 _CLOSE = 0.02
+_ASIDE = 1.5  # a factor of 4.5
 
 
 @dataclass(frozen=True)
@@ -115,6 +117,7 @@ class Scan:
         self.t: list[float] = []
         self.value: list[float] = []
         self.slope: list[float] = []
+        self.gradient: list[Vector] = []
 
     def evaluate(self, t: float, tol: float) -> float:
         point = self.objective(self.line.at(t), tol)
@@ -123,7 +126,31 @@ class Scan:
         self.t.insert(k, t)
         self.value.insert(k, point.value)
         self.slope.insert(k, slope)
+        self.gradient.insert(k, point.gradient)
         return slope
+
+    def crossings(self) -> Vector | None:
+        """For each hyperparameter a ``t``: where its derivative along the line turns from falling to rising.
+
+        All together are the optimum where each acts on a part of the criterion of its own, as those of the targets of a
+        Lasso do. Of several turns the one nearest to the best ``t`` counts, and without any the derivative says whither
+        to go a limited way. None where the line moves one hyperparameter only.
+        """
+        t, best = np.array(self.t), self.t[int(np.argmin(self.value))]
+        slopes = np.array(self.gradient) * self.line.direction
+        if np.count_nonzero(self.line.direction) < 2:
+            return None
+        places = np.full(slopes.shape[1], best)
+        for k, slope in enumerate(slopes.T):
+            some = np.isfinite(slope) & (slope != 0.0)
+            at, g = t[some], slope[some]
+            turns = np.flatnonzero((g[:-1] < 0.0) & (g[1:] > 0.0))
+            if turns.size:
+                found = at[turns] - g[turns] * (at[turns + 1] - at[turns]) / (g[turns + 1] - g[turns])
+                places[k] = found[np.argmin(np.abs(found - best))]
+            elif g.size:
+                places[k] = at[0] if g[0] > 0.0 else at[-1]
+        return np.asarray(np.clip(places, best - _ASIDE, best + _ASIDE))
 
     def has_risen(self, step: float) -> bool:
         """Whether going on, to the left by steps of ``step``, is hopeless.
