@@ -11,6 +11,7 @@ from .peers import warm_up
 NAMES = (
     "cold_fit",
     "logistic",
+    "one_vs_rest",
     "blocks",
     "svm",
     "glm",
