@@ -23,6 +23,7 @@ from lambdahat.penalties import (
     tied_sparse_group_lasso,
     weighted_groups,
     weighted_l1,
+    weighted_ridge,
 )
 
 FACTORS = np.array([0.0, 1.0, 0.5, np.inf, 2.0, 1.0])  # unpenalised, excluded, and in between; repeated along p
@@ -53,6 +54,7 @@ PENALTIES = {
     "ridge": lambda p: ridge(p, 1.0, total_weight=20.0),
     "ridge factors": lambda p: ridge(p, 1.0, factors(p), total_weight=20.0),
     "ridge positive": lambda p: ridge(p, 1.0, total_weight=20.0, positive=True),
+    "weighted ridge": lambda p: weighted_ridge(np.arange(p) // 2, 30.0 * weights((p + 1) // 2), 1.2, total_weight=20.0),
 }
 
 BLOCKS = np.array([2, 0, 0, 1, 2, 3, 1, 2])  # groups of one to three columns, not next to each other; repeated along p

@@ -6,9 +6,10 @@ from lambdahat.estimators.cross_validated import ElasticNetCV, LassoCV, SparseLo
 from lambdahat.estimators.functions import HypergradientResult, PathResult, alpha_max, hypergradient, path
 from lambdahat.estimators.glm import GammaLasso, HuberLasso, PoissonLasso, SparseGLM
 from lambdahat.estimators.gradient_search import GradientSearch
-from lambdahat.estimators.linear_models import ElasticNet, Lasso, Ridge, WeightedLasso
+from lambdahat.estimators.linear_models import ElasticNet, Lasso, WeightedLasso
 from lambdahat.estimators.logistic import SparseLogisticRegression
 from lambdahat.estimators.one_vs_rest import OneVsRestLogistic
+from lambdahat.estimators.ridge import Ridge, RidgeCV
 from lambdahat.estimators.support_vectors import LinearSVC, LinearSVR
 from lambdahat.hypergradient import JacobianConvergence
 
@@ -31,6 +32,7 @@ __all__ = [
     "PathResult",
     "PoissonLasso",
     "Ridge",
+    "RidgeCV",
     "SparseGLM",
     "SparseGroupLasso",
     "SparseLogisticRegression",

@@ -148,6 +148,18 @@ class LinearModel(BaseEstimator):
         """What a search tunes unless it is told otherwise."""
         return self.tunable
 
+    def _chosen(self, hyperparams: Any) -> tuple[str, ...]:
+        """The names of some hyperparameters, checked, in the order of ``tunable``; by default what a search tunes."""
+        if hyperparams is None:
+            return self.tuned
+        chosen = [hyperparams] if isinstance(hyperparams, str) else list(hyperparams)
+        if not chosen:
+            raise ValueError(f"hyperparams is empty: choose from {', '.join(map(repr, self.tunable))}")
+        stripped = [str(name).rpartition("__")[2] for name in chosen]
+        for name in stripped:
+            check_name(name, self.tunable, "hyperparameter")
+        return tuple(name for name in self.tunable if name in stripped)
+
     @property
     def _datafit(self) -> Datafit:
         """The loss at the present parameters, checked."""

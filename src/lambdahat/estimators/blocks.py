@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from lambdahat._validation import check_factors, check_groups, check_name, check_real, check_targets
 from lambdahat.criteria import Data, Fold
+from lambdahat.estimators.alpha_or_factors import AlphaOrFactors
 from lambdahat.estimators.base import LinearModel, LinearRegressor
 from lambdahat.estimators.linear_models import COMMON, AlphaAndRatio
 from lambdahat.linear import Matrix, Vector
@@ -42,27 +43,8 @@ class MultiTask(LinearRegressor):
         return tags
 
 
-class AlphaOrFactors(LinearModel):
-    """A strength ``alpha``, or one factor a block, of which a search tunes one or the other."""
-
-    alpha: float
-    factors_name: str
-
-    @property
-    def tunable(self) -> tuple[str, ...]:  # type: ignore[override]
-        return ("alpha", self.factors_name)
-
-    @property
-    def tuned(self) -> tuple[str, ...]:
-        return ("alpha",)
-
-    def _block_labels(self, n_features: int) -> NDArray[np.intp]:
-        """The block of each column."""
-        raise NotImplementedError
-
-    def _block_factors(self, labels: NDArray[np.intp]) -> Vector:
-        """The present factors."""
-        raise NotImplementedError
+class BlockNorms(AlphaOrFactors):
+    """``alpha Σ_b factor_b ‖w_b‖₂``."""
 
     def _make_penalty(self, n_features: int, total_weight: float) -> Blockwise:
         labels = self._block_labels(n_features)
@@ -72,33 +54,8 @@ class AlphaOrFactors(LinearModel):
         labels = self._block_labels(n_features)
         return weighted_groups(labels, self._block_factors(labels), check_real(self.alpha, "alpha"))
 
-    def _penalty_of(self, names: tuple[str, ...]) -> Callable[[int, float], Blockwise]:
-        return self._factors_penalty if names == (self.factors_name,) else self._make_penalty
 
-    def _space(self, names: Sequence[str] | None, n_features: int) -> Space:
-        chosen = tuple(check_name(name, self.tunable, "hyperparameter") for name in names or self.tuned)
-        if len(chosen) > 1:
-            raise ValueError(f"alpha multiplies {self.factors_name}: tune one or the other, not both")
-        if chosen == ("alpha",):
-            return super()._space(chosen, n_features)
-        name, excluded = self.factors_name, np.isinf(self._block_factors(self._block_labels(n_features)))
-        return Space(
-            tuple(f"{name}[{k}]" for k in range(excluded.size)),
-            ("log",) * excluded.size,
-            to_params=lambda values: {name: np.where(excluded, np.inf, values)},
-        )
-
-    def _values(self, space: Space, n_features: int) -> Vector:
-        if space.names == ("alpha",):
-            return super()._values(space, n_features)
-        return self._block_factors(self._block_labels(n_features))
-
-    def _lines(self, space: Space, folds: list[Fold]) -> list[tuple[Vector, Vector]]:
-        d = len(space.names)
-        return [(np.zeros(d), np.ones(d))]
-
-
-class MultiTaskLasso(AlphaOrFactors, MultiTask):
+class MultiTaskLasso(BlockNorms, MultiTask):
     """``1/(2 Σs) Σ s_i ‖y_i − b − Wᵀx_i‖² + alpha Σ_j factor_j ‖W_j‖₂``, as scikit-learn's: rows ``W_j`` come and go.
 
     A feature is selected for all T targets or for none. The entry-wise ℓ1 norm, ``alpha Σ_jt |W_jt|``, is a Lasso for
@@ -214,7 +171,7 @@ class Grouped(LinearModel):
         return np.sqrt(sizes) if weights is None else weights
 
 
-class GroupLasso(Grouped, AlphaOrFactors, LinearRegressor):
+class GroupLasso(Grouped, BlockNorms, LinearRegressor):
     """``1/(2 Σs) Σ s_i (y_i − b − x_iᵀw)² + alpha Σ_g weight_g ‖w_g‖₂``: groups of features come and go.
 
     Parameters

@@ -71,6 +71,7 @@ def hypergradient(
     y: Any,
     *,
     criterion: Any = "cv",
+    hyperparams: Any = None,
     method: str = "implicit",
     solver: str = "coordinate_descent",
     tol: float = 1e-8,
@@ -89,6 +90,8 @@ def hypergradient(
     X : array, sparse matrix or frame of shape (n, p)
     y : array of shape (n,)
     criterion : "cv" or criterion object, default "cv"
+    hyperparams : str or list of str, optional
+        With respect to which; by default those that a search tunes.
     method : {"implicit", "implicit_forward", "forward", "backward"}, default "implicit"
         All agree where they converge; the first is the fastest, the others show how derivatives come about. Support
         vector machines have the first only.
@@ -143,10 +146,11 @@ def hypergradient(
         )
     X, y, weight, classes = read_rows(estimator, X, y, sample_weight)
     data = Data(estimator._storage(X), y, weight, X, groups, classes=classes)
-    folds = as_criterion(criterion, cv).folds(estimator._model(None, classes), data)
+    names = estimator._chosen(hyperparams)
+    folds = as_criterion(criterion, cv).folds(estimator._model(names, classes), data)
     check_trainable(folds, classes)
     p = X.shape[1]
-    space = estimator._space(None, p)
+    space = estimator._space(names, p)
     values = estimator._values(space, p)
     theta = space.theta(values)
     total = sum(fold.weight for fold in folds)

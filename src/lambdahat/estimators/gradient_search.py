@@ -171,7 +171,7 @@ class GradientSearch(MetaEstimatorMixin, BaseEstimator):
         check_name(self.parametrization, ("log", "plain"), "parametrization")
         steps, model = split_pipeline(self.estimator)
         model._check_params()
-        names = self._chosen(model)
+        names = model._chosen(self.hyperparams)
         criterion = as_criterion(self.criterion, self.cv)
         with unchanged_on_error(self):
             if steps is None:
@@ -214,17 +214,6 @@ class GradientSearch(MetaEstimatorMixin, BaseEstimator):
     @property
     def _last_step(self) -> str:
         return str(self.estimator.steps[-1][0])
-
-    def _chosen(self, model: LinearModel) -> tuple[str, ...]:
-        if self.hyperparams is None:
-            return model.tuned
-        chosen = [self.hyperparams] if isinstance(self.hyperparams, str) else list(self.hyperparams)
-        if not chosen:
-            raise ValueError(f"hyperparams is empty: choose from {', '.join(map(repr, model.tunable))}")
-        stripped = [str(name).rpartition("__")[2] for name in chosen]
-        for name in stripped:
-            check_name(name, model.tunable, "hyperparameter")
-        return tuple(name for name in model.tunable if name in stripped)
 
     def _report(self, evaluation: Evaluation) -> bool:
         if self.verbose:

@@ -13,7 +13,7 @@ from lambdahat.criteria import Fold
 from lambdahat.estimators.alpha_each import AlphaEach
 from lambdahat.estimators.base import LinearModel, LinearRegressor
 from lambdahat.linear import Matrix, Vector
-from lambdahat.penalties import Penalty, Separable, elastic_net, ridge, tied_elastic_net, weighted_l1
+from lambdahat.penalties import Penalty, Separable, elastic_net, tied_elastic_net, weighted_l1
 from lambdahat.search import Space
 
 COMMON = """
@@ -252,44 +252,7 @@ class WeightedLasso(LinearRegressor):
         return [(np.zeros(d), np.ones(d))]
 
 
-class Ridge(LinearRegressor):
-    """``Σ s_i (y_i − b − x_iᵀw)² + alpha ‖w‖²``, as scikit-learn's Ridge: its alpha grows with the number of rows.
-
-    Parameters
-    ----------
-    alpha : float, default 1.0
-        Strength of the penalty, at least zero.
-    {common}
-    """
-
-    def __init__(
-        self,
-        alpha: float = 1.0,
-        *,
-        fit_intercept: bool = True,
-        standardize: bool = False,
-        positive: bool = False,
-        penalty_factors: Any = None,
-        tol: float = 1e-8,
-        max_iter: int = 1000,
-        warm_start: bool = False,
-    ) -> None:
-        self.alpha = alpha
-        self.fit_intercept = fit_intercept
-        self.standardize = standardize
-        self.positive = positive
-        self.penalty_factors = penalty_factors
-        self.tol = tol
-        self.max_iter = max_iter
-        self.warm_start = warm_start
-
-    def _make_penalty(self, n_features: int, total_weight: float) -> Separable:
-        alpha = check_real(self.alpha, "alpha")
-        factors = self._factors(n_features)
-        return ridge(n_features, alpha, factors, total_weight=total_weight, positive=self.positive)
-
-
-for _model in (Lasso, ElasticNet, WeightedLasso, Ridge):
+for _model in (Lasso, ElasticNet, WeightedLasso):
     common = COMMON
     if _model is Lasso:
         common = common.replace(
@@ -300,6 +263,4 @@ for _model in (Lasso, ElasticNet, WeightedLasso, Ridge):
     if _model is WeightedLasso:  # its weights are its factors
         start, end = common.index("    penalty_factors"), common.index("    tol :")
         common = common[:start] + common[end:]
-    if _model is Ridge:
-        common = common.replace("default 1e-4", "default 1e-8")
     _model.__doc__ = (_model.__doc__ or "").replace("{common}", common.strip("\n").lstrip())

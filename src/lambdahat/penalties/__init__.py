@@ -11,7 +11,15 @@ from lambdahat.penalties.groups import (
     tied_sparse_group_lasso,
     weighted_groups,
 )
-from lambdahat.penalties.separable import Separable, elastic_net, l1, ridge, tied_elastic_net, weighted_l1
+from lambdahat.penalties.separable import (
+    Separable,
+    elastic_net,
+    l1,
+    ridge,
+    tied_elastic_net,
+    weighted_l1,
+    weighted_ridge,
+)
 
 __all__ = [
     "Blockwise",
@@ -31,4 +39,5 @@ __all__ = [
     "tied_sparse_group_lasso",
     "weighted_groups",
     "weighted_l1",
+    "weighted_ridge",
 ]

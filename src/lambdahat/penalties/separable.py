@@ -234,6 +234,24 @@ def tied_elastic_net(
     return Separable(np.array([alpha]), strength, zero, (1.0 - l1_ratio) * finite, zero, positive)
 
 
+def weighted_ridge(
+    labels: NDArray[np.intp], weights: Vector, alpha: float = 1.0, *, total_weight: float = 1.0, positive: bool = False
+) -> Separable:
+    """``½ (alpha / total_weight) Σ_j weights[labels_j] w_j²``; θ = weights, one hyperparameter a group of features.
+
+    An infinite weight excludes a group, by an infinite ``l1`` strength.
+    """
+    excluded = np.isinf(weights)
+    return Separable(
+        np.where(excluded, 1.0, weights),
+        np.where(excluded, np.inf, 0.0)[labels],
+        labels,
+        np.where(excluded, 0.0, alpha / total_weight)[labels],
+        labels,
+        positive,
+    )
+
+
 def ridge(
     p: int, alpha: float, penalty_factors: Vector | None = None, *, total_weight: float = 1.0, positive: bool = False
 ) -> Separable:
