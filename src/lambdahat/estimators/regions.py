@@ -111,10 +111,11 @@ def check_bounds(bounds: Any, model: LinearModel, space: Space, plain: bool) -> 
     """Bounds by name, as given by the user."""
     if bounds is None:
         return {}
+    names = tuple(dict.fromkeys(name.partition("[")[0] for name in space.names))
     if not isinstance(bounds, dict):
-        if len(model.tunable) > 1:
-            raise ValueError(f"bounds must be a dict of name to (low, high) for {', '.join(model.tunable)}")
-        bounds = {model.tunable[0]: bounds}
+        if len(names) > 1:
+            raise ValueError(f"bounds must be a dict of name to (low, high) for {', '.join(names)}")
+        bounds = {names[0]: bounds}
     checked = {}
     for full_name, pair in bounds.items():
         name = check_name(str(full_name).rpartition("__")[2], model.tunable, "hyperparameter")
@@ -135,7 +136,7 @@ def check_bounds(bounds: Any, model: LinearModel, space: Space, plain: bool) -> 
             )
         checked[name] = (low, high)
     for name in checked:
-        if not any(name == tuned.partition("[")[0] for tuned in space.names):
+        if name not in names:
             raise ValueError(
                 f"bounds of {name} are given but it is not tuned: leave them out, or add it to hyperparams"
             )
