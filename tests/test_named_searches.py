@@ -171,7 +171,7 @@ def test_an_error_in_a_callback_comes_out_of_every_search(name, model):
         search.fit(S.X, S.y)
     assert search.n_evals_ == 2
     assert search.best_criterion_ == search.trace_.values.min()
-    assert set(search.best_params_) == set(model.tunable)
+    assert set(search.best_params_) == set(model.tuned)
     assert "ZeroDivisionError" in search.status_
 
 
