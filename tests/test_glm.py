@@ -510,3 +510,47 @@ def test_iterations_of_unbounded_losses_are_refused(method):
     with pytest.raises(ValueError, match="the second derivative of the Poisson loss has no bound"):
         hypergradient(PoissonLasso(0.1), s.X, s.y, method=method)
     assert hypergradient(HuberLasso(0.1), s.X, s.y, method=method).converged
+
+
+# --- any loss with any penalty ---------------------------------------------------------------------------------------
+
+OF_NUMBERS = ("quadratic", "huber", "poisson", "gamma")
+
+
+@pytest.mark.parametrize("storage", ["C", "csc"])
+@pytest.mark.parametrize("penalty", ["group", "sparse_group", "ridge"])
+@pytest.mark.parametrize("loss", OF_NUMBERS)
+def test_the_gradient_of_every_pair(loss, penalty, storage):
+    s = sample(80, 12, noise=2.0)
+    X, y = STORAGES[storage](s.X), TARGETS[loss](s.y)
+
+    def at(t):
+        model = SparseGLM(loss, penalty, alpha=0.05 * np.exp(t), groups=[[0, 5], [1, 2, 3], [4], range(6, 12)], tau=0.5)
+        return hypergradient(model, X, y, hyperparams="alpha", cv=3, sample_weight=s.weight, tol=1e-13)
+
+    expected = (at(1e-4).value - at(-1e-4).value) / 2e-4
+    found = at(0.0)
+    assert found.converged
+    assert found.log_gradient[0] == pytest.approx(expected, rel=1e-5, abs=1e-9 * found.value)
+
+
+@pytest.mark.parametrize("loss", OF_NUMBERS)
+def test_groups_of_one_are_the_lasso(loss):
+    s = sample(80, 12, noise=2.0)
+    y = TARGETS[loss](s.y)
+    groups, lasso = (
+        SparseGLM(loss, penalty, alpha=0.1, tol=1e-13).fit(s.X, y, s.weight) for penalty in ("group", "l1")
+    )
+    np.testing.assert_allclose(groups.coef_, lasso.coef_, atol=1e-6)
+    sparse = SparseGLM(loss, "sparse_group", alpha=0.1, groups=3, tau=0.0, tol=1e-13).fit(s.X, y, s.weight)
+    plain = SparseGLM(loss, "group", alpha=0.1, groups=3, tol=1e-13).fit(s.X, y, s.weight)
+    np.testing.assert_allclose(sparse.coef_, plain.coef_, atol=1e-6)
+
+
+def test_penalties_of_groups_say_what_they_do_not_take():
+    s = sample(40, 6)
+    for options in ({"positive": True}, {"penalty_factors": np.ones(6)}):
+        with pytest.raises(ValueError, match="takes no penalty_factors and no positive=True"):
+            SparseGLM("huber", "group", **options).fit(s.X, s.y)
+    with pytest.raises(ValueError, match="hyperparameter"):
+        GradientSearch(SparseGLM("huber", "ridge"), hyperparams="l1_ratio", cv=3).fit(s.X, s.y)

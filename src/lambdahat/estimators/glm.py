@@ -12,6 +12,7 @@ from lambdahat._validation import check_name, check_real
 from lambdahat.criteria import Fold
 from lambdahat.datafits import Datafit, Gamma, Huber, Poisson, Quadratic
 from lambdahat.estimators.base import LinearModel, LinearRegressor
+from lambdahat.estimators.blocks import GroupLasso, SparseGroupLasso
 from lambdahat.estimators.linear_models import COMMON, AlphaAndRatio, ElasticNet, Lasso, WeightedLasso
 from lambdahat.linear import Vector
 from lambdahat.penalties import Penalty
@@ -186,15 +187,22 @@ class SparseGLM(LinearRegressor):
     datafit : {"quadratic", "poisson", "gamma", "huber"} or object, default "poisson"
         The loss: half the unit deviance of :class:`Lasso`, :class:`PoissonLasso`, :class:`GammaLasso`, the loss of
         :class:`HuberLasso`, or a :class:`lambdahat.datafits.Datafit` with other parameters, or of your own.
-    penalty : {"l1", "elastic_net", "weighted_l1"}, default "l1"
-        That of :class:`Lasso`, :class:`ElasticNet`, :class:`WeightedLasso`. A search tunes what it tunes there.
+    penalty : {"l1", "elastic_net", "weighted_l1", "ridge", "group", "sparse_group"}, default "l1"
+        That of :class:`Lasso`, :class:`ElasticNet`, :class:`WeightedLasso`, of the elastic net with an ``l1_ratio`` of
+        zero, of :class:`GroupLasso`, :class:`SparseGroupLasso`. A search tunes what it tunes there.
     alpha : float, default 0.01
         Strength of the penalty, at least zero.
     l1_ratio : float, default 0.5
         For ``"elastic_net"``: share of the ℓ1 norm, in [0, 1].
     weights : array of shape (p,), optional
         For ``"weighted_l1"``: one weight a feature, as in :class:`WeightedLasso`.
+    groups, group_weights, tau
+        For ``"group"`` and ``"sparse_group"``: as in :class:`GroupLasso` and :class:`SparseGroupLasso`.
     {common}
+
+    Notes
+    -----
+    Penalties of groups take no ``penalty_factors`` and are not ``positive``.
     """
 
     def __init__(
@@ -205,6 +213,9 @@ class SparseGLM(LinearRegressor):
         alpha: float = 0.01,
         l1_ratio: float = 0.5,
         weights: Any = None,
+        groups: Any = None,
+        group_weights: Any = None,
+        tau: float = 1.0,
         fit_intercept: bool = True,
         standardize: bool = False,
         positive: bool = False,
@@ -218,6 +229,9 @@ class SparseGLM(LinearRegressor):
         self.alpha = alpha
         self.l1_ratio = l1_ratio
         self.weights = weights
+        self.groups = groups
+        self.group_weights = group_weights
+        self.tau = tau
         self.fit_intercept = fit_intercept
         self.standardize = standardize
         self.positive = positive
@@ -233,6 +247,11 @@ class SparseGLM(LinearRegressor):
     def _check_params(self) -> None:
         super()._check_params()
         check_real(self.alpha, "alpha")
+        if "group" in self.penalty and (self.positive or self.penalty_factors is not None):
+            raise ValueError(
+                f"penalty={self.penalty!r} takes no penalty_factors and no positive=True: use group_weights, or a "
+                "penalty of single coefficients"
+            )
 
     @property
     def _penalised(self) -> LinearModel:
@@ -240,7 +259,11 @@ class SparseGLM(LinearRegressor):
 
     @property
     def tunable(self) -> tuple[str, ...]:  # type: ignore[override]
-        return self._penalised.tunable
+        return ("alpha",) if self.penalty == "ridge" else self._penalised.tunable
+
+    @property
+    def tuned(self) -> tuple[str, ...]:
+        return self._penalised.tuned
 
     def _make_penalty(self, n_features: int, total_weight: float) -> Penalty:
         return self._penalised._make_penalty(n_features, total_weight)
@@ -265,6 +288,11 @@ PENALTIES: dict[str, Callable[[SparseGLM], LinearModel]] = {
         glm.alpha, l1_ratio=glm.l1_ratio, positive=glm.positive, penalty_factors=glm.penalty_factors
     ),
     "weighted_l1": lambda glm: WeightedLasso(glm.alpha, weights=glm.weights, positive=glm.positive),
+    "ridge": lambda glm: PoissonLasso(
+        glm.alpha, l1_ratio=0.0, positive=glm.positive, penalty_factors=glm.penalty_factors
+    ),
+    "group": lambda glm: GroupLasso(glm.groups, glm.alpha, group_weights=glm.group_weights),
+    "sparse_group": lambda glm: SparseGroupLasso(glm.groups, glm.alpha, tau=glm.tau, group_weights=glm.group_weights),
 }
 
 
