@@ -24,6 +24,7 @@ from lambdahat.estimators import (
     SparseGroupLasso,
     SparseLogisticRegression,
     SparseLogisticRegressionCV,
+    SqrtLasso,
     WeightedLasso,
     alpha_max,
     hypergradient,  # the function; the folder of the same name stays importable
@@ -59,6 +60,7 @@ __all__ = [
     "SparseGroupLasso",
     "SparseLogisticRegression",
     "SparseLogisticRegressionCV",
+    "SqrtLasso",
     "WeightedLasso",
     "__version__",
     "alpha_max",

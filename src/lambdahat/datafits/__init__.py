@@ -7,6 +7,7 @@ from lambdahat.datafits.logistic import Logistic
 from lambdahat.datafits.one_vs_rest import log_probabilities
 from lambdahat.datafits.poisson import Poisson
 from lambdahat.datafits.quadratic import Quadratic
+from lambdahat.datafits.root import RootMeanSquare
 from lambdahat.datafits.squared_hinge import SquaredHinge
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "Logistic",
     "Poisson",
     "Quadratic",
+    "RootMeanSquare",
     "SquaredHinge",
     "log_probabilities",
 ]

@@ -1,8 +1,9 @@
 """What losses have in common of which no row depends on another."""
 
+from collections.abc import Callable
 from typing import Self
 
-from lambdahat.linear import Vector
+from lambdahat.linear import Matrix, Vector
 
 
 class RowWise:
@@ -11,7 +12,7 @@ class RowWise:
     def prepared(self, y: Vector, weights: Vector) -> Self:
         return self
 
-    def hessian(self, y: Vector, z: Vector, weights: Vector) -> None:
+    def hessian(self, y: Vector, z: Vector, weights: Vector) -> Callable[[Matrix], Matrix] | None:
         return None
 
     def check(self, y: Vector, name: str) -> None:

@@ -10,6 +10,7 @@ from lambdahat.estimators.linear_models import ElasticNet, Lasso, WeightedLasso
 from lambdahat.estimators.logistic import SparseLogisticRegression
 from lambdahat.estimators.one_vs_rest import OneVsRestLogistic
 from lambdahat.estimators.ridge import Ridge, RidgeCV
+from lambdahat.estimators.square_root import SqrtLasso
 from lambdahat.estimators.support_vectors import LinearSVC, LinearSVR
 from lambdahat.hypergradient import JacobianConvergence
 
@@ -37,6 +38,7 @@ __all__ = [
     "SparseGroupLasso",
     "SparseLogisticRegression",
     "SparseLogisticRegressionCV",
+    "SqrtLasso",
     "WeightedLasso",
     "alpha_max",
     "hypergradient",
