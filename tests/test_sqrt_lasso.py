@@ -15,7 +15,9 @@ from lambdahat.datafits import RootMeanSquare
 from zoo import STORAGES, sample
 
 
-@parametrize_with_checks([SqrtLasso(), SqrtLasso(0.1, tol=1e-12), GradientSearch(SqrtLasso(tol=1e-13), max_evals=8)])
+@parametrize_with_checks(
+    [SqrtLasso(), SqrtLasso(0.1, tol=1e-12), GradientSearch(SqrtLasso(tol=1e-13), bounds=(0.1, 1.0))]
+)
 def test_scikit_learn_checks(estimator, check):
     check(estimator)
 
