@@ -124,15 +124,15 @@ def test_function(estimator, criterion, storage):
         return hypergradient(estimator, X, s.y, criterion=CRITERIA[criterion](s), sample_weight=s.weight, tol=1e-15)
 
     result = at(estimator)
-    assert list(result.hyperparams) == list(estimator.tunable)
+    assert list(result.hyperparams) == list(estimator.tuned)
     expected = []
-    for name in estimator.tunable:
+    for name in estimator.tuned:
         np.testing.assert_allclose(result.hyperparams[name], getattr(estimator, name), rtol=1e-14)
         for k in range(np.size(getattr(estimator, name))):
             ends = [at(shifted(estimator, name, k, np.exp(t))).value for t in (-step, step)]
             expected.append((ends[1] - ends[0]) / (2.0 * step))
     np.testing.assert_allclose(result.log_gradient, expected, atol=1e-5 * np.abs(expected).max())
-    values = np.concatenate([np.atleast_1d(getattr(estimator, name)) for name in estimator.tunable])
+    values = np.concatenate([np.atleast_1d(getattr(estimator, name)) for name in estimator.tuned])
     np.testing.assert_allclose(result.gradient, result.log_gradient / values, rtol=1e-12)
 
 
@@ -195,7 +195,7 @@ def test_duplicated_columns(estimator, storage):
     s = sample()
     twice, val = np.hstack([s.X, s.X]), np.hstack([s.X_val, s.X_val])
     single = hypergradient(estimator, s.X, s.y, criterion=HeldOut(s.X_val, s.y_val), tol=1e-15)
-    if estimator.tunable == ("weights",):
+    if estimator.tuned == ("weights",):
         estimator = clone(estimator).set_params(weights=np.tile(estimator.weights, 2))
     result = hypergradient(estimator, STORAGES[storage](twice), s.y, criterion=HeldOut(val, s.y_val), tol=1e-15)
     assert np.all(np.isfinite(result.gradient))
