@@ -66,14 +66,17 @@ class CoupledModel:
 
     def solve_support(
         self, support: Columns, w_S: Matrix, b: Matrix, *, atol: float, guess: Matrix | None = None,
-        damping: float = 0.0,
+        damping: float = 0.0, most_products: int = _MOST_PRODUCTS,
     ) -> Matrix:  # fmt: skip
         """Solve ``(∇²F_SS + ∇²g_SS) v = b``, offset eliminated, by conjugate gradients: see :class:`Problem`."""
         on = self.penalty.restricted(support)
         variances = self._variances(support)
-        curvature = on.curvature(w_S)
+        curvature, moving = on.curvature(w_S), on.moving(w_S)
         if damping > 0.0:
             curvature = curvature.plus(damping * (variances if variances.ndim == 1 else variances.max(axis=1)))
+
+        def at_rest(v: Matrix) -> Matrix:
+            return v if moving is None else np.where(moving, v, 0.0)
 
         def product(v: Matrix) -> Matrix:
             image = self.hessian(self.design.product(support, v))
@@ -81,11 +84,12 @@ class CoupledModel:
                 images, inverse = self._offsets
                 shift = inverse @ image.reshape(len(image), -1).sum(axis=0)
                 image = image - (images @ shift).reshape(image.shape)
-            return np.asarray(self.design.gradient_columns(support, image) + curvature @ v)
+            return at_rest(self.design.gradient_columns(support, image) + curvature @ v)
 
         diagonal = curvature.diagonal_after(np.zeros(support.size))
         diagonal = diagonal.reshape(diagonal.shape + (1,) * (variances.ndim - diagonal.ndim)) + variances
-        return conjugate_gradient(product, diagonal, b, atol=atol, max_iter=_MOST_PRODUCTS, guess=guess)[0]
+        guess = None if guess is None else at_rest(guess)
+        return conjugate_gradient(product, diagonal, at_rest(b), atol=atol, max_iter=most_products, guess=guess)[0]
 
     def _variances(self, support: Columns) -> Matrix:
         """The diagonal of ``X̃_SᵀH X̃_S``, or more: about the means under each target's own curvatures."""

@@ -75,7 +75,8 @@ class Validation:
             if value > _CANCELLATION * self.normal.yy:
                 return value, 2.0 * (Gw - c), 0.0
         z, weights = self.design.product(support, w_S) + offset, self.design.weights
-        factor = self.datafit.metric_factor / math.prod(self.y.shape[1:])  # the mean over targets
+        n_targets = math.prod(self.y.shape[1:]) if self.datafit.quadratic else 1  # the error is their mean
+        factor = self.datafit.metric_factor / n_targets
         slope = by_row(factor * weights, self.datafit.gradient(self.y, z))
         value = factor * self.datafit.value(self.y, z, weights)
         return value, self.design.gradient_columns(support, slope), slope.sum(axis=0)
@@ -136,13 +137,21 @@ def check_trainable(folds: list[Fold], classes: NDArray[Any] | None = None) -> N
             where = f"the {n_rows} training rows of fold {k}" if len(folds) > 1 else f"all {n_rows} training rows"
             several = len(fold.problems) > 1
             label = f" of class {classes.tolist()[t]!r}" if several and classes is not None else ""
-            _check_learnable(problem, where, label, f"column {t} of y" if several else "y")
+            _check_learnable(problem, where, label, f"column {t} of y" if several else "y", classes)
 
 
-def _check_learnable(problem: Problem | BoxProblem, where: str, label: str, target: str) -> None:
+def _check_learnable(
+    problem: Problem | BoxProblem, where: str, label: str, target: str, classes: NDArray[Any] | None
+) -> None:
     """Refuse training rows that have nothing to teach."""
     y = problem.y[problem.design.rows]
     constant = not np.ptp(y, axis=0).any()
+    if y.ndim == 2 and not problem.datafit.quadratic and (absent := np.flatnonzero(~y.any(axis=0))).size:
+        label = "" if classes is None else f" {classes.tolist()[absent[0]]!r}"
+        raise ValueError(
+            f"{where} hold no row of class{label}: nothing can be learnt of it there, use folds that keep the shares of "
+            "the classes (scikit-learn's StratifiedKFold), fewer folds, or leave rare classes out"
+        )
     if problem.datafit.labels and constant:
         what = f"hold {'no row' if y[0] < 0.0 else 'only rows'}{label}" if label else "hold one class only"
         raise ValueError(

@@ -4,6 +4,7 @@ from lambdahat.datafits.base import Datafit
 from lambdahat.datafits.gamma import Gamma
 from lambdahat.datafits.huber import Huber
 from lambdahat.datafits.logistic import Logistic
+from lambdahat.datafits.multinomial import Multinomial
 from lambdahat.datafits.one_vs_rest import log_probabilities
 from lambdahat.datafits.poisson import Poisson
 from lambdahat.datafits.quadratic import Quadratic
@@ -15,6 +16,7 @@ __all__ = [
     "Gamma",
     "Huber",
     "Logistic",
+    "Multinomial",
     "Poisson",
     "Quadratic",
     "RootMeanSquare",

@@ -3,6 +3,7 @@
 from lambdahat.penalties.base import Penalty
 from lambdahat.penalties.blockwise import Blockwise
 from lambdahat.penalties.box import Box, classification_box, regression_box
+from lambdahat.penalties.entrywise import Entrywise, entrywise_l1
 from lambdahat.penalties.groups import (
     group_lasso,
     rows,
@@ -28,6 +29,7 @@ __all__ = [
     "Separable",
     "classification_box",
     "elastic_net",
+    "entrywise_l1",
     "group_lasso",
     "l1",
     "regression_box",

@@ -80,6 +80,9 @@ class Penalty(Protocol):
     def generalized_support(self, w: Matrix) -> NDArray[np.int32]:
         """Where ``g`` is smooth around ``w``."""
 
+    def moving(self, w: Matrix) -> NDArray[np.bool_] | None:
+        """Which entries of the rows of a support are smooth, where rows do not vanish as a whole; None if they do."""
+
     # What solvers ask.
 
     def value(self, w: Matrix) -> float:

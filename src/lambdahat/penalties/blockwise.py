@@ -133,6 +133,9 @@ class Blockwise:
         kinks = np.concatenate([self.norms, self.l1])
         return float(np.min(kinks[kinks > 0.0], initial=np.inf))
 
+    def moving(self, w: Matrix) -> None:
+        return None
+
     def whole_blocks(self, columns: NDArray[np.int32]) -> NDArray[np.int32]:
         """All columns of the blocks that some columns belong to, block by block."""
         if self.n_blocks == self.labels.size:

@@ -88,6 +88,9 @@ class Separable:
     def least_strength(self) -> float:
         return float(np.min(self.l1[self.l1 > 0.0], initial=np.inf))
 
+    def moving(self, w: Vector) -> None:
+        return None
+
     def whole_blocks(self, columns: NDArray[np.int32]) -> NDArray[np.int32]:
         return columns
 

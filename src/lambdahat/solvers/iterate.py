@@ -8,7 +8,7 @@ Optim. 2014), and a step of the model is shortened until the objective falls.
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -65,6 +65,15 @@ def iterate_at(problem: Problem, w: Matrix, offset: float | None = None) -> Iter
     """The iterate at coefficients ``w``, which change in place; the offset is a guess."""
     w[problem.penalty.excluded] = 0.0
     return LeastSquares(problem, w) if problem.datafit.quadratic else ProxNewton(problem, w, offset)
+
+
+def predictions_at(problem: Problem, w: Matrix, offset: Any) -> Matrix:
+    """Predictions of coefficients; without a guess of the offset, with that of no coefficients."""
+    support = rows_used(w)
+    if offset is not None:
+        return problem.prediction(support, w[support], offset)
+    z = problem.null_prediction
+    return z + problem.prediction(support, w[support]) if support.size else z
 
 
 def free_columns(problem: Problem) -> Columns:
@@ -148,15 +157,10 @@ class ProxNewton:
 
     is_model = False
 
-    def __init__(self, problem: Problem, w: Vector, offset: float | None) -> None:
+    def __init__(self, problem: Problem, w: Vector, offset: float | None, z: Vector | None = None) -> None:
         self.problem, self.w = problem, w
         self.free = free_columns(problem)
-        support = rows_used(w)
-        self.z = problem.null_prediction
-        if offset is not None:
-            self.z = problem.prediction(support, w[support], offset)
-        elif support.size:
-            self.z = self.z + problem.prediction(support, w[support])
+        self.z = predictions_at(problem, w, offset) if z is None else z
         self.loss = self._loss(self.z)
         self._form: QuadraticForm | None = None
         self._secant = _SECANT
@@ -271,7 +275,7 @@ class ProxNewton:
             if free.size == 0:
                 return
             h = problem.design.gradient_columns(free, self.q)
-            if np.all(np.abs(h) <= _rounding(problem, free)):
+            if np.all(np.abs(h) <= rounding(problem, free)):
                 return
             local = problem.local(self.z, free, slopes=self.slopes, floor=_FLOOR, secant=self._secant)
             shift = local.solve_support(
@@ -314,7 +318,7 @@ def _room(problem: Problem, w: Vector, shift: Vector) -> float:
     return min(1.0, 0.99 * float(np.min(w[falling] / -shift[falling])))
 
 
-def _rounding(problem: Problem, columns: Columns) -> Vector:
+def rounding(problem: Problem, columns: Columns) -> Vector:
     """Gradients of some columns that are no more than rounding errors."""
     return np.asarray(1e-12 * problem.slope_unit * np.sqrt(problem.design.variances(columns)))
 
@@ -324,4 +328,4 @@ def _slack(problem: Problem, free: Columns, h: Vector, w: Vector) -> float:
     if free.size == 0 or (problem.datafit.quadratic and not problem.penalty.positive):
         return 0.0  # least squares settles them to rounding
     active = free[(w[free] > 0.0) | (h[free] > 0.0)] if problem.penalty.positive else free
-    return np.inf if np.any(np.abs(h[active]) > _rounding(problem, active)) else 0.0
+    return np.inf if np.any(np.abs(h[active]) > rounding(problem, active)) else 0.0

@@ -12,6 +12,7 @@ from lambdahat.design import Design
 from lambdahat.linear import Matrix
 from lambdahat.problem import Problem, Solution
 from lambdahat.solvers.box import solve_box
+from lambdahat.solvers.classes import solve_classes
 from lambdahat.solvers.cold_start import solve_from_nothing
 from lambdahat.solvers.normal_equations import solve_normal
 from lambdahat.solvers.smooth import solve_smooth
@@ -93,6 +94,8 @@ def _steps(
     if unit == 0.0:
         offset = float(np.ravel(problem.null_prediction)[0])
         return conclude(problem, problem.zeros(), 0.0, 0, tol, max_iter, offset=offset)
+    if problem.y.ndim == 2 and not problem.datafit.quadratic:
+        return (yield from solve_classes(problem, w, tol, max_iter, start, at_least, proof))
     if problem.penalty.is_smooth and problem.datafit.quadratic:
         w, gap, n_iter = solve_smooth(problem, w, tol * unit, max_iter)
         return conclude(problem, w, gap / unit, n_iter, tol, max_iter)
