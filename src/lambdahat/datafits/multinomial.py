@@ -13,6 +13,9 @@ from lambdahat.datafits.row_wise import RowWise
 from lambdahat.linear import Matrix, Vector
 
 
+_TINY, _LARGE = 1e-250, 500.0  # whose logarithm, and exponential, keep their digits
+
+
 @dataclass(frozen=True)
 class Multinomial(RowWise):
     """``f(y, z) = log Σ_k exp(z_k) − z_y`` for K classes; ``y`` has a column for each, one where a row is of that class.
@@ -35,7 +38,8 @@ class Multinomial(RowWise):
     reach = 8.0
 
     def value(self, y: Matrix, z: Matrix, weights: Vector) -> float:
-        return float(weights @ (logsumexp(z, axis=1) - np.einsum("ik,ik->i", y, z)))
+        odds = Odds.at(z)
+        return float(weights @ (np.log(odds.e.sum(axis=0)) + odds.shift - np.einsum("ik,ik->i", y, z)))
 
     def gradient(self, y: Matrix, z: Matrix) -> Matrix:
         return self.probabilities(z) - y
@@ -43,9 +47,8 @@ class Multinomial(RowWise):
     @staticmethod
     def probabilities(z: Matrix) -> Matrix:
         """``exp(z_k) / Σ_j exp(z_j)``."""
-        odds = np.exp(z - z.max(axis=1, keepdims=True))
-        odds /= odds.sum(axis=1, keepdims=True)
-        return np.asarray(odds)
+        e = Odds.at(z).e
+        return np.asarray((e / e.sum(axis=0)).T)
 
     def curvature(self, y: Matrix, z: Matrix) -> Matrix:
         p = self.probabilities(z)
@@ -69,7 +72,7 @@ class Multinomial(RowWise):
 
     def conjugate(self, y: Matrix, u: Matrix, weights: Vector) -> float:
         q = np.maximum(y + u, 0.0)
-        return float(weights @ xlogy(q, q).sum(axis=1))
+        return float(weights @ xlogy(q, q, order="F").sum(axis=1))
 
     def clip(self, y: Matrix, u: Matrix) -> Matrix:
         q = np.maximum(y + u, 0.0)
@@ -80,10 +83,43 @@ class Multinomial(RowWise):
         logs = np.log(weights @ y)
         return np.asarray(logs - logs.mean())
 
-    def of_class(self, y: Matrix, z: Matrix, k: int) -> tuple[Vector, OneClass]:
-        """Class ``k`` while the predictions of the others stay: labels −1 and +1, and a loss of ``z_k``."""
-        others = np.delete(z, k, axis=1)
-        return 2.0 * y[:, k] - 1.0, OneClass(logsumexp(others, axis=1))
+
+@dataclass(frozen=True, eq=False)
+class Odds:
+    """``e_k = exp(z_k − shift)``, a row for each class (sums over classes are then sums of rows).
+
+    Attributes
+    ----------
+    e : array of shape (K, n)
+    shift : array of shape (n,)
+        The largest prediction of each row, where these are new.
+    """
+
+    e: Matrix
+    shift: Vector
+
+    @classmethod
+    def at(cls, z: Matrix) -> Odds:
+        by_class = np.ascontiguousarray(z.T)
+        shift = by_class.max(axis=0)
+        e = by_class - shift
+        return cls(np.exp(e, out=e), shift)
+
+    def others(self, z: Matrix, k: int) -> Vector:
+        """``log Σ_{j≠k} exp(z_j)``."""
+        total = self.e[:k].sum(axis=0) + self.e[k + 1 :].sum(axis=0)
+        vanished = np.flatnonzero(total < _TINY)  # beside class k
+        out = np.log(np.maximum(total, _TINY)) + self.shift
+        out[vanished] = logsumexp(np.delete(z[vanished], k, axis=1), axis=1)
+        return np.asarray(out)
+
+    def moved(self, z: Matrix, k: int) -> Odds:
+        """After class ``k`` has come to ``z_k``; the others are as they were."""
+        logs = z[:, k] - self.shift
+        if np.any(logs > _LARGE):
+            return Odds.at(z)
+        np.exp(logs, out=self.e[k])
+        return self
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,6 +127,9 @@ class OneClass(Logistic):
     """The loss of one class of a multinomial model, up to a constant: logistic, with ``z − others`` for the log-odds."""
 
     others: Vector
+
+    def constant(self, y: Vector, weights: Vector) -> float:
+        return super().constant(y, weights) + float(weights @ self.others)
 
     def value(self, y: Vector, z: Vector, weights: Vector) -> float:
         return super().value(y, z - self.others, weights)

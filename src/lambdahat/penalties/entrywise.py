@@ -109,6 +109,13 @@ class Entrywise:
         crossed = target < 0.0 if self.positive else (self.strengths > 0.0) & (target * w < 0.0)
         return np.where(crossed, 0.0, target) if np.any(crossed) else None
 
+    def search(self, w: Matrix, d: Matrix, slope: float, curvature: float) -> tuple[float, Matrix]:
+        """As that of its entries in one row."""
+        strengths = np.broadcast_to(self.strengths, w.shape).ravel()
+        entries = Separable(np.ones(1), strengths, zeros := np.zeros(w.size, dtype=np.intp), 0.0 * strengths, zeros, self.positive)
+        t, target = entries.search(w.ravel(), d.ravel(), slope, curvature)
+        return t, target.reshape(w.shape)
+
     def subdiff_distance(self, w: Matrix, gradient: Matrix) -> Vector:
         """The largest distance in each row."""
         return np.asarray(self.distances(w, gradient).max(axis=1))

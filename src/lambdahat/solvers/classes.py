@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from lambdahat.datafits.multinomial import Odds, OneClass
 from lambdahat.design import Columns
 from lambdahat.linear import Matrix, rows_used
 from lambdahat.penalties import Entrywise
@@ -65,7 +66,7 @@ class Classes:
         self.problem, self.w = problem, w
         w[problem.penalty.excluded] = 0.0
         self.free = free_columns(problem)
-        self.z = predictions_at(problem, w, offset)
+        self.z = np.asfortranarray(predictions_at(problem, w, offset))
         self.loss = self._loss(self.z)
         self.settle()
 
@@ -96,8 +97,10 @@ class Classes:
         if new.size > room:
             new = np.sort(new[np.argpartition(-violation[new], room)[:room]])
         columns = np.concatenate([used, new.astype(np.int32)])
-        y, datafit = problem.datafit.of_class(problem.y, self.z, k)
-        alone = replace(problem, y=y, penalty=penalty, datafit=datafit)
+        self.odds = self.odds or Odds.at(self.z)
+        alone = replace(
+            problem, y=2.0 * problem.y[:, k] - 1.0, penalty=penalty, datafit=OneClass(self.odds.others(self.z, k))
+        )
         w = self.w[:, k].copy()
         iterate = ProxNewton(alone, w, None, self.z[:, k])
         now = np.zeros_like(h)
@@ -106,6 +109,7 @@ class Classes:
         descent.run(form, iterate.scale * target, 0.1 * iterate.scale * target)
         iterate.step(columns, form)
         self.w[:, k], self.z[:, k] = w, iterate.z
+        self.odds = self.odds.moved(self.z, k)
 
     def newton(self, damping: float, atol: float) -> bool:
         """One damped Newton step of all classes on the support; whether the whole of it was good."""
@@ -122,8 +126,22 @@ class Classes:
         atol = max(atol, 0.1 * float(np.abs(b).max()))
         d = model.solve_support(S, w, b, atol=atol, damping=damping, most_products=_MOST_PRODUCTS)
         target = on.crossing(w, w + d)
-        stopped = target is not None
-        return self._move(S, d if target is None else target - w, b) and not stopped
+        import os
+        if target is not None:
+            h = problem.design.gradient_columns(S, self.q)
+            shift = target - w
+            def curv(x):
+                im = problem.design.product(S, x)
+                if problem.has_offset: im = im + model.offset_step(S, x, problem.design.means)
+                return float(np.vdot(im, model.hessian(im)))
+            gain = on.value(target) - on.value(w) - float(np.vdot(h, shift)) + .5*curv(shift)
+            nc = (target != w + d).sum()
+            if gain < 0:
+                r = self._move(S, shift, h - on.gradient(w)); print("       cross", nc, gain, r); return r
+            t, target = on.search(w, d, -float(np.vdot(h, d)), curv(d))
+            r = self._move(S, target - w, b); print("       cross", nc, "search", t, r)
+            return r and t > .5
+        return self._move(S, d, b)
 
     def _move(self, columns: Columns, shift: Matrix, b: Matrix) -> bool:
         """Step along ``shift``, halved until the objective falls enough, offsets following; True for the whole of it.
@@ -140,7 +158,7 @@ class Classes:
             new, z = old + t * shift, self.z + t * image
             loss = self._loss(z)
             if loss - self.loss + on.value(new) - g <= _SUFFICIENT * t * min(promised, 0.0) + _ROUNDING * self.loss:
-                self.w[columns], self.z, self.loss = new, z, loss
+                self.w[columns], self.z, self.loss = new, np.asfortranarray(z), loss
                 return t == 1.0
             t *= 0.5
         return False
@@ -152,7 +170,7 @@ class Classes:
 
     def settle(self) -> None:
         """Fit offsets and unpenalised columns exactly, by Newton's method: a dual point asks for it."""
-        problem = self.problem
+        problem, self.odds = self.problem, None
         self.loss = self._loss(self.z)
         for _ in range(_NEWTON_STEPS):
             if problem.has_offset:
