@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lambdahat.design import Columns, Design
 from lambdahat.linear import Matrix, Vector, conjugate_gradient
@@ -52,10 +53,19 @@ class CoupledModel:
         images = images.reshape(shape[0], T, T)
         return images, np.linalg.pinv(images.sum(axis=0), hermitian=True)
 
+    def image(self, support: Columns, step: Matrix) -> Matrix:
+        """How predictions follow a step, the best offset with it."""
+        image = Passes(self.design, support, step != 0.0 if step.ndim > 1 else None).product(step)
+        return image + self._offset_after(image) if self.has_offset else image
+
+    def _offset_after(self, image: Matrix) -> Matrix:
+        """The offsets that follow predictions, shape (1,) or (T,)."""
+        image = self.hessian(image)
+        return -self._offsets[1] @ image.reshape(len(image), -1).sum(axis=0)
+
     def offset_step(self, support: Columns, step: Matrix, means: Vector) -> Any:
         """By how much the best offset follows ``step``: a number, or one for each target."""
-        image = self.hessian(self.design.product(support, step))
-        shift = -self._offsets[1] @ image.reshape(len(image), -1).sum(axis=0)
+        shift = self._offset_after(self.design.product(support, step))
         return shift if self.diagonal.ndim > 1 else float(shift[0])
 
     def offset_vjp(self, support: Columns, slope: Any, means: Vector) -> Matrix:
@@ -75,21 +85,20 @@ class CoupledModel:
         if damping > 0.0:
             curvature = curvature.plus(damping * (variances if variances.ndim == 1 else variances.max(axis=1)))
 
-        def at_rest(v: Matrix) -> Matrix:
-            return v if moving is None else np.where(moving, v, 0.0)
+        passes = Passes(self.design, support, moving)
 
         def product(v: Matrix) -> Matrix:
-            image = self.hessian(self.design.product(support, v))
+            image = self.hessian(passes.product(v))
             if self.has_offset:
                 images, inverse = self._offsets
                 shift = inverse @ image.reshape(len(image), -1).sum(axis=0)
                 image = image - (images @ shift).reshape(image.shape)
-            return at_rest(self.design.gradient_columns(support, image) + curvature @ v)
+            return passes.gradient(image) + passes.at_rest(curvature @ v)
 
         diagonal = curvature.diagonal_after(np.zeros(support.size))
         diagonal = diagonal.reshape(diagonal.shape + (1,) * (variances.ndim - diagonal.ndim)) + variances
-        guess = None if guess is None else at_rest(guess)
-        return conjugate_gradient(product, diagonal, at_rest(b), atol=atol, max_iter=most_products, guess=guess)[0]
+        guess = None if guess is None else passes.at_rest(guess)
+        return conjugate_gradient(product, diagonal, passes.at_rest(b), atol=atol, max_iter=most_products, guess=guess)[0]
 
     def _variances(self, support: Columns) -> Matrix:
         """The diagonal of ``X̃_SᵀH X̃_S``, or more: about the means under each target's own curvatures."""
@@ -99,3 +108,31 @@ class CoupledModel:
             design = self.design.reweighted(h / total, support, center=self.has_offset)
             columns.append(total * design.variances(support))
         return columns[0] if self.diagonal.ndim == 1 else np.stack(columns, axis=1)
+
+
+class Passes:
+    """Products with columns of a design, for entries of their coefficients: all, or those that a mask lets move."""
+
+    def __init__(self, design: Design, columns: Columns, moving: NDArray[np.bool_] | None) -> None:
+        self.design, self.columns, self.moving = design, columns, moving
+        self._each = [] if moving is None else [np.flatnonzero(mask) for mask in moving.T]
+
+    def at_rest(self, v: Matrix) -> Matrix:
+        """``v`` with the others at zero."""
+        return v if self.moving is None else np.where(self.moving, v, 0.0)
+
+    def product(self, v: Matrix) -> Matrix:
+        """``X̃_S v``."""
+        if self.moving is None:
+            return self.design.product(self.columns, v)
+        images = [self.design.product(self.columns[rows], v[rows, k]) for k, rows in enumerate(self._each)]
+        return np.stack(images).T
+
+    def gradient(self, q: Matrix) -> Matrix:
+        """``X̃_Sᵀ q``, on the entries that move."""
+        if self.moving is None:
+            return self.design.gradient_columns(self.columns, q)
+        out = np.zeros(self.moving.shape)
+        for k, rows in enumerate(self._each):
+            out[rows, k] = self.design.gradient_columns(self.columns[rows], np.ascontiguousarray(q[:, k]))
+        return out

@@ -66,7 +66,7 @@ class Multinomial(RowWise):
         weighted = weights[:, None] * p
 
         def product(d: Matrix) -> Matrix:
-            return np.asarray(weighted * (d - np.einsum("ik,ik->i", p, d)[:, None]))
+            return np.asarray(weighted * (d - (p * d).sum(axis=1, keepdims=True)))
 
         return product
 

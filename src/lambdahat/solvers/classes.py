@@ -1,8 +1,9 @@
 """Several classes whose predictions depend on each other: the multinomial model.
 
-Class after class, each by a step of proximal Newton while the others stay (a sparse logistic regression with offsets),
-then a Newton step of all of them together on the support: the first finds the support and is slow only at the end,
-where the coupling of the classes counts; the second is exact there.
+Rounds of two parts. Entries that vanish one by one are found class after class, each by a step of proximal Newton while
+the others stay (a sparse logistic regression with offsets); rows that vanish as a whole by sweeps of a model that
+bounds the loss from above. Then a Newton step of all classes together on the support: the first part is slow only at
+the end, where the coupling of the classes counts; the second is exact there.
 """
 
 from __future__ import annotations
@@ -12,18 +13,20 @@ from typing import Any
 
 import numpy as np
 
+from lambdahat.coupled import CoupledModel, Passes
 from lambdahat.datafits.multinomial import Odds, OneClass
 from lambdahat.design import Columns
-from lambdahat.linear import Matrix, rows_used
-from lambdahat.penalties import Entrywise
+from lambdahat.linear import Matrix, Vector, by_row, rows_used
 from lambdahat.problem import Problem, Solution
 from lambdahat.solvers.descent import LEAST_DAMPING, Descent, Progress
 from lambdahat.solvers.iterate import ProxNewton, free_columns, predictions_at, rounding
-from lambdahat.solvers.working_set import SMALLEST_WORKING_SET, Steps, conclude
+from lambdahat.solvers.working_set import UNPROVEN_AFTER, UNPROVEN_FALL, Steps, conclude, violators
 
-_SUFFICIENT, _ROUNDING, _HALVINGS = 1e-4, 1e-14, 30
-_NEWTON_STEPS, _MOST_PRODUCTS = 50, 100
-_SETTLED = 0.1  # Newton is worth its price when less than this share of the support changed in the last sweeps
+_SMALLEST_WORKING_SET = 20  # of a class
+_SETTLED = 0.2  # Newton is worth its price when less than this share of the support changed in the last sweeps
+_ACCURACY, _MOST_PRODUCTS = 0.05, 100  # of Newton's systems
+_SUFFICIENT, _ROUNDING, _HALVINGS = 1e-4, 1e-14, 10
+_SETTLING_STEPS = 50
 
 
 def solve_classes(
@@ -32,28 +35,32 @@ def solve_classes(
     """From coefficients ``w``, which change in place."""
     unit = problem.null_value
     gap_target = tol * unit
+    atol = 0.3 * tol * problem.penalty.least_strength
+    damping, least = 1e-3, max(LEAST_DAMPING, 0.1 * tol)
+    by_class = problem.penalty.labels is None
+    sweeps = [Descent(1e-3 if w.any() else 0.1, least) for _ in range(w.shape[1] if by_class else 1)]
     iterate = Classes(problem, w, None if start is None else problem.offset(start))
-    h = (yield iterate.q) if start is None or start.gradient is None else start.gradient
-    primal, best_dual, progress = np.inf, 0.0, Progress()
-    sweeps = [Descent(1e-3 if w.any() else 0.1, max(LEAST_DAMPING, 0.1 * tol)) for _ in range(w.shape[1])]
-    damping = 1e-3
+    known = None if start is None or iterate.free.size else start.gradient
+    h = (yield iterate.q) if known is None else known
+    primal, best_dual, progress = np.inf, -np.inf, Progress()
     for iteration in range(max_iter + 1):
         before, (primal, dual) = primal, iterate.bounds(h)
         best_dual = max(best_dual, dual)
         gap = primal - best_dual
         if gap <= gap_target and iteration >= at_least:
             return conclude(problem, w, gap / unit, iteration, tol, max_iter, None, h, iterate.offset)
-        settled = iteration >= 4 and before - primal <= 0.1 * gap_target
+        settled = iteration >= UNPROVEN_AFTER and before - primal <= UNPROVEN_FALL * gap_target
         if iteration == max_iter or (settled and not proof) or progress.stalled(gap):
             break
-        support = w != 0.0
-        inner_target = max(0.3 * gap_target, 0.05 * gap) / w.shape[1]
-        for k, descent in enumerate(sweeps):
-            iterate.descend(k, h[:, k], descent, inner_target)
-        changed = np.count_nonzero(support != (w != 0.0))
-        if changed <= _SETTLED * max(1, np.count_nonzero(w)):
-            whole = iterate.newton(damping, 0.3 * tol * problem.penalty.least_strength)
-            damping = max(0.1 * damping, LEAST_DAMPING) if whole else min(3.0 * max(damping, 1e-6), 1.0)
+        support, inner_target = w != 0.0, max(0.3 * gap_target, 0.05 * gap) / len(sweeps)
+        if by_class:
+            for k, descent in enumerate(sweeps):
+                iterate.descend_class(k, h[:, k], descent, inner_target)
+        else:
+            iterate.descend_rows(h, sweeps[0], inner_target)
+        if np.count_nonzero(support != (w != 0.0)) <= _SETTLED * max(1, np.count_nonzero(w)):
+            whole = iterate.newton(damping, atol)
+            damping = max(0.1 * damping, least) if whole else min(3.0 * max(damping, 1e-6), 1.0)
         iterate.settle()
         h = yield iterate.q
     return conclude(problem, w, progress.gap / unit, iteration, tol, max_iter, offset=iterate.offset)
@@ -67,7 +74,6 @@ class Classes:
         w[problem.penalty.excluded] = 0.0
         self.free = free_columns(problem)
         self.z = np.asfortranarray(predictions_at(problem, w, offset))
-        self.loss = self._loss(self.z)
         self.settle()
 
     @property
@@ -77,39 +83,62 @@ class Classes:
     def _loss(self, z: Matrix) -> float:
         return self.problem.datafit.value(self.problem.y, z, self.problem.design.weights)
 
+    def _look_around(self) -> None:
+        """Loss, slopes and residual at the present predictions."""
+        problem = self.problem
+        self.loss = self._loss(self.z)
+        self.slopes = problem.datafit.gradient(problem.y, self.z)
+        self.q = by_row(-problem.design.weights, self.slopes)
+
     def bounds(self, h: Matrix) -> tuple[float, float]:
         """The objective, and a lower bound of its minimum by a multiple of the residual."""
-        problem, penalty = self.problem, self.problem.penalty
-        kinks, _, _, multiple = penalty.feasible(h, self.w)
+        problem, penalty, free = self.problem, self.problem.penalty, self.free
+        kinks, l2_term, _, multiple = penalty.feasible(h, self.w)
         a = min(multiple, 1.0)
         dual = -problem.datafit.conjugate(problem.y, a * self.slopes, problem.design.weights) - penalty.excess(h, a)
-        if self.free.size and np.any(np.abs(h[self.free]).max(axis=1) > rounding(problem, self.free)):
+        if free.size and np.any(np.abs(h[free]).max(axis=1) > rounding(problem, free)):
             dual = -np.inf
-        return self.loss + kinks, dual
+        return self.loss + kinks + 0.5 * l2_term, dual
 
-    def descend(self, k: int, h: Matrix, descent: Descent, target: float) -> None:
+    def descend_class(self, k: int, h: Vector, descent: Descent, target: float) -> None:
         """Sweeps of class ``k``, on its support and the columns that violate its conditions most at ``h``."""
         problem, penalty = self.problem, self.problem.penalty.column(k)
-        violation = penalty.subdiff_distance(self.w[:, k], -h)
-        used = rows_used(self.w[:, k])
-        violation[used] = 0.0
-        new, room = np.flatnonzero(violation > 0.0), max(SMALLEST_WORKING_SET, used.size)
-        if new.size > room:
-            new = np.sort(new[np.argpartition(-violation[new], room)[:room]])
-        columns = np.concatenate([used, new.astype(np.int32)])
-        self.odds = self.odds or Odds.at(self.z)
-        alone = replace(
-            problem, y=2.0 * problem.y[:, k] - 1.0, penalty=penalty, datafit=OneClass(self.odds.others(self.z, k))
-        )
         w = self.w[:, k].copy()
-        iterate = ProxNewton(alone, w, None, self.z[:, k])
+        used = rows_used(w)
+        new = violators(penalty.subdiff_distance(w, -h), used, max(_SMALLEST_WORKING_SET, used.size))
+        columns = np.concatenate([used, new])
+        if not columns.size:
+            return
+        self._odds = self._odds or Odds.at(self.z)
+        alone = OneClass(self._odds.others(self.z, k))
+        problem = replace(problem, y=2.0 * problem.y[:, k] - 1.0, penalty=penalty, datafit=alone)
+        iterate = ProxNewton(problem, w, None, self.z[:, k])
         now = np.zeros_like(h)
         now[columns] = problem.design.gradient_columns(columns, iterate.q)
         form = iterate.form(columns, now, None)
         descent.run(form, iterate.scale * target, 0.1 * iterate.scale * target)
         iterate.step(columns, form)
         self.w[:, k], self.z[:, k] = w, iterate.z
-        self.odds = self.odds.moved(self.z, k)
+        self._odds = self._odds.moved(self.z, k)
+
+    def descend_rows(self, h: Matrix, descent: Descent, target: float) -> None:
+        """Sweeps of rows: least squares with one curvature a row of X for all classes, an upper bound of theirs."""
+        problem, penalty, w = self.problem, self.problem.penalty, self.w
+        used = rows_used(w)
+        new = violators(penalty.subdiff_distance(w, -h), used, max(_SMALLEST_WORKING_SET, used.size))
+        columns = np.concatenate([used, new])
+        bound = problem.datafit.bound(problem.y, self.z)
+        total = float(problem.design.weights @ bound)
+        weights = problem.design.weights * bound / total
+        design = problem.design.reweighted(weights, columns, center=problem.has_offset)
+        response = self.z - by_row(1.0 / np.maximum(bound, _TINY), self.slopes)
+        if problem.has_offset:
+            response = response - weights @ self.z
+        model = penalty.scaled(1.0 / total).restricted(columns)
+        form = design.form(columns, np.ascontiguousarray(response), self.q / total, h[columns] / total, w[columns], model)
+        descent.run(form, target / total, 0.1 * target / total)
+        shift, on = form.w - w[columns], penalty.restricted(columns)
+        self._move(columns, shift, on.value(form.w) - on.value(w[columns]) - float(np.vdot(h[columns], shift)))
 
     def newton(self, damping: float, atol: float) -> bool:
         """One damped Newton step of all classes on the support; whether the whole of it was good."""
@@ -117,43 +146,35 @@ class Classes:
         S = problem.penalty.generalized_support(self.w)
         if not S.size:
             return True
-        on, w = problem.penalty.restricted(S), self.w[S]
-        self._residual()
-        b = problem.design.gradient_columns(S, self.q) - on.gradient(w)
-        if (moving := on.moving(w)) is not None:
-            b[~moving] = 0.0
-        model = problem.coupled(self.z)
-        atol = max(atol, 0.1 * float(np.abs(b).max()))
-        d = model.solve_support(S, w, b, atol=atol, damping=damping, most_products=_MOST_PRODUCTS)
+        self._look_around()
+        on, w, model = problem.penalty.restricted(S), self.w[S], self._model()
+        h = Passes(problem.design, S, on.moving(w)).gradient(self.q)
+        b = h - on.gradient(w)
+        accuracy = max(atol, _ACCURACY * float(np.abs(b).max()))
+        d = model.solve_support(S, w, b, atol=accuracy, damping=damping, most_products=_MOST_PRODUCTS)
         target = on.crossing(w, w + d)
-        import os
-        if target is not None:
-            h = problem.design.gradient_columns(S, self.q)
-            shift = target - w
-            def curv(x):
-                im = problem.design.product(S, x)
-                if problem.has_offset: im = im + model.offset_step(S, x, problem.design.means)
-                return float(np.vdot(im, model.hessian(im)))
-            gain = on.value(target) - on.value(w) - float(np.vdot(h, shift)) + .5*curv(shift)
-            nc = (target != w + d).sum()
-            if gain < 0:
-                r = self._move(S, shift, h - on.gradient(w)); print("       cross", nc, gain, r); return r
-            t, target = on.search(w, d, -float(np.vdot(h, d)), curv(d))
-            r = self._move(S, target - w, b); print("       cross", nc, "search", t, r)
-            return r and t > .5
-        return self._move(S, d, b)
+        if target is None:
+            return self._move(S, d, -float(np.vdot(b, d)))
+        for shift in (target - w, d):
+            image = model.image(S, shift)
+            curvature, slope = float(np.vdot(image, model.hessian(image))), -float(np.vdot(h, shift))
+            if shift is d:
+                t, target = on.search(w, d, slope, curvature)
+                return self._move(S, target - w, -t * float(np.vdot(b, d))) and t > 0.5
+            if on.value(target) - on.value(w) + slope + 0.5 * curvature < 0.0:
+                break
+        return self._move(S, shift, -float(np.vdot(b, shift)))
 
-    def _move(self, columns: Columns, shift: Matrix, b: Matrix) -> bool:
-        """Step along ``shift``, halved until the objective falls enough, offsets following; True for the whole of it.
+    def _model(self) -> CoupledModel:
+        model = self.problem.coupled(self.z)
+        assert model is not None
+        return model
 
-        ``b`` is minus the gradient of the objective.
-        """
-        problem, on = self.problem, self.problem.penalty.restricted(columns)
-        old = self.w[columns]
-        g, promised = on.value(old), -float(np.vdot(b, shift))
-        image, t = problem.design.product(columns, shift), 1.0
-        if problem.has_offset:
-            image = image + problem.coupled(self.z).offset_step(columns, shift, problem.design.means)
+    def _move(self, columns: Columns, shift: Matrix, promised: float) -> bool:
+        """Step along ``shift``, halved until the objective falls enough, offsets following; True for the whole of it."""
+        on = self.problem.penalty.restricted(columns)
+        old, image, t = self.w[columns], self._model().image(columns, shift), 1.0
+        g = on.value(old)
         for _ in range(_HALVINGS):
             new, z = old + t * shift, self.z + t * image
             loss = self._loss(z)
@@ -163,45 +184,39 @@ class Classes:
             t *= 0.5
         return False
 
-    def _residual(self) -> None:
-        problem = self.problem
-        self.slopes = problem.datafit.gradient(problem.y, self.z)
-        self.q = -problem.design.weights[:, None] * self.slopes
-
     def settle(self) -> None:
         """Fit offsets and unpenalised columns exactly, by Newton's method: a dual point asks for it."""
-        problem, self.odds = self.problem, None
-        self.loss = self._loss(self.z)
-        for _ in range(_NEWTON_STEPS):
+        problem, free = self.problem, self.free
+        self._odds: Odds | None = None
+        for _ in range(_SETTLING_STEPS):
             if problem.has_offset:
                 self._settle_offsets()
-            self._residual()
-            if not self.free.size:
+            self._look_around()
+            if not free.size:
                 return
-            b = problem.design.gradient_columns(self.free, self.q)
-            if np.all(np.abs(b).max(axis=1) <= rounding(problem, self.free)):
+            b = problem.design.gradient_columns(free, self.q)
+            if np.all(np.abs(b).max(axis=1) <= rounding(problem, free)):
                 return
-            on = replace(problem, penalty=problem.penalty.without_kinked())
-            shift = on.coupled(self.z).solve_support(
-                self.free, self.w[self.free], b, atol=1e-3 * float(np.abs(b).max())
-            )
-            before = self.loss
-            self._move(self.free, shift, b)
-            if self.loss >= before:
-                self._residual()
+            model = replace(self._model(), penalty=problem.penalty.without_kinked())
+            shift = model.solve_support(free, self.w[free], b, atol=1e-3 * float(np.abs(b).max()))
+            if not self._move(free, shift, -float(np.vdot(b, shift))):
                 return
 
     def _settle_offsets(self) -> None:
         datafit, y, s = self.problem.datafit, self.problem.y, self.problem.design.weights
-        for _ in range(_NEWTON_STEPS):
-            p = datafit.probabilities(self.z)
+        loss = self._loss(self.z)
+        for _ in range(_SETTLING_STEPS):
+            p = datafit.gradient(y, self.z) + y
             slope = s @ (p - y)
             if np.abs(slope).max() <= 1e-15:
                 return
-            hessian = np.diag(s @ p) - (s[:, None] * p).T @ p
+            hessian = np.diag(s @ p) - by_row(s, p).T @ p
             shift = np.clip(-np.linalg.pinv(hessian, hermitian=True) @ slope, -datafit.reach, datafit.reach)
-            while (loss := self._loss(self.z + shift)) > self.loss + _ROUNDING * self.loss and np.abs(shift).max() > 1e-3:
+            while (after := self._loss(self.z + shift)) > loss + _ROUNDING * loss and np.abs(shift).max() > 1e-3:
                 shift *= 0.5
-            self.z, self.loss = self.z + shift, loss
+            self.z, loss = np.asfortranarray(self.z + shift), after
             if np.abs(shift).max() <= 1e-9:  # the next one is its square
                 return
+
+
+_TINY = 1e-300

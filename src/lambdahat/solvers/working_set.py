@@ -16,7 +16,7 @@ from lambdahat.solvers.iterate import free_columns, iterate_at
 SMALLEST_WORKING_SET = 100
 
 # Without a proof: rounds to do first, and the fall of the objective in the last one over the gap asked for.
-_UNPROVEN_AFTER, _UNPROVEN_FALL = 4, 0.1
+UNPROVEN_AFTER, UNPROVEN_FALL = 4, 0.1
 
 Steps = Generator[Matrix, Matrix, Solution]
 """A solver as a generator: it yields a weighted residual ``q`` where it wants ``X̃ᵀq``, and returns its solution."""
@@ -46,12 +46,12 @@ def solve_columns(
         if gap <= gap_target and iteration >= at_least:
             workspace = form if isinstance(form, GramForm) else None
             return conclude(problem, w, gap / unit, iteration, tol, max_iter, workspace, h, iterate.offset)
-        settled = iteration >= _UNPROVEN_AFTER and before - primal <= _UNPROVEN_FALL * gap_target
+        settled = iteration >= UNPROVEN_AFTER and before - primal <= UNPROVEN_FALL * gap_target
         if iteration == max_iter or (settled and not proof) or (progress.stalled(gap) and not descent.sharpen()):
             break
         used = rows_used(w)
         kept = columns if iterate.is_model and isinstance(form, GramForm) else penalty.whole_blocks(used)
-        new = _violators(penalty.subdiff_distance(w, -h), kept, max(least, used.size))
+        new = violators(penalty.subdiff_distance(w, -h), kept, max(least, used.size))
         columns = np.concatenate([kept, penalty.whole_blocks(new)])
         form = iterate.form(columns, h, form)
         cheap = 20 * columns.size**2 < len(problem.y) * len(w)  # beside a look at all columns
@@ -67,7 +67,7 @@ def solve_columns(
 _NO_COLUMNS = np.empty(0, dtype=np.int32)
 
 
-def _violators(violation: Vector, kept: Columns, room: int) -> Columns:
+def violators(violation: Vector, kept: Columns, room: int) -> Columns:
     """The columns that violate their optimality conditions the most, beside those that are kept."""
     violation[kept] = 0.0
     new = np.flatnonzero(violation > 0.0)
