@@ -61,7 +61,7 @@ class CoupledModel:
     def _offset_after(self, image: Matrix) -> Matrix:
         """The offsets that follow predictions, shape (1,) or (T,)."""
         image = self.hessian(image)
-        return -self._offsets[1] @ image.reshape(len(image), -1).sum(axis=0)
+        return np.asarray(-self._offsets[1] @ image.reshape(len(image), -1).sum(axis=0))
 
     def offset_step(self, support: Columns, step: Matrix, means: Vector) -> Any:
         """By how much the best offset follows ``step``: a number, or one for each target."""
@@ -98,7 +98,9 @@ class CoupledModel:
         diagonal = curvature.diagonal_after(np.zeros(support.size))
         diagonal = diagonal.reshape(diagonal.shape + (1,) * (variances.ndim - diagonal.ndim)) + variances
         guess = None if guess is None else passes.at_rest(guess)
-        return conjugate_gradient(product, diagonal, passes.at_rest(b), atol=atol, max_iter=most_products, guess=guess)[0]
+        return conjugate_gradient(product, diagonal, passes.at_rest(b), atol=atol, max_iter=most_products, guess=guess)[
+            0
+        ]
 
     def _variances(self, support: Columns) -> Matrix:
         """The diagonal of ``X̃_SᵀH X̃_S``, or more: about the means under each target's own curvatures."""

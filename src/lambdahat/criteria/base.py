@@ -149,8 +149,8 @@ def _check_learnable(
     if y.ndim == 2 and not problem.datafit.quadratic and (absent := np.flatnonzero(~y.any(axis=0))).size:
         label = "" if classes is None else f" {classes.tolist()[absent[0]]!r}"
         raise ValueError(
-            f"{where} hold no row of class{label}: nothing can be learnt of it there, use folds that keep the shares of "
-            "the classes (scikit-learn's StratifiedKFold), fewer folds, or leave rare classes out"
+            f"{where} hold no row of class{label}: nothing can be learnt of it there, use folds that keep the shares "
+            "of the classes (scikit-learn's StratifiedKFold), fewer folds, or leave rare classes out"
         )
     if problem.datafit.labels and constant:
         what = f"hold {'no row' if y[0] < 0.0 else 'only rows'}{label}" if label else "hold one class only"

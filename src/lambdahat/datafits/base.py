@@ -1,7 +1,7 @@
 """What a datafit is."""
 
 from collections.abc import Callable
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
 from lambdahat.linear import Matrix, Vector
 
@@ -75,8 +75,8 @@ class Datafit(Protocol):
     def clip(self, y: Vector, u: Vector) -> Vector:
         """``u``, brought into the domain of the conjugate."""
 
-    def constant(self, y: Vector, weights: Vector) -> float:
-        """The best prediction that is the same for all rows."""
+    def constant(self, y: Vector, weights: Vector) -> Any:
+        """The best prediction that is the same for all rows: a number, or one for each class."""
 
     def shift(self, y: Vector, z: Vector, weights: Vector) -> float | None:
         """The best shift of all predictions by the same number, or None: a solver then finds it."""

@@ -12,15 +12,14 @@ from lambdahat.datafits.logistic import Logistic
 from lambdahat.datafits.row_wise import RowWise
 from lambdahat.linear import Matrix, Vector
 
-
 _TINY, _LARGE = 1e-250, 500.0  # whose logarithm, and exponential, keep their digits
 
 
 @dataclass(frozen=True)
 class Multinomial(RowWise):
-    """``f(y, z) = log Σ_k exp(z_k) − z_y`` for K classes; ``y`` has a column for each, one where a row is of that class.
+    """``f(y, z) = log Σ_k exp(z_k) − z_y`` for K classes; ``y`` is one in the column of a row's class.
 
-    Predictions, gradients and curvatures have shape (n, K). With ``p = softmax(z)``,
+    The others are zero. Predictions, gradients and curvatures have shape (n, K). With ``p = softmax(z)``,
 
         ∇f = p − y,    ∇²f = diag(p) − p pᵀ,    f*(y, u) = Σ_k q_k log q_k  with q = y + u, a distribution.
 
@@ -124,7 +123,7 @@ class Odds:
 
 @dataclass(frozen=True, eq=False)
 class OneClass(Logistic):
-    """The loss of one class of a multinomial model, up to a constant: logistic, with ``z − others`` for the log-odds."""
+    """The loss of one class of a multinomial model, up to a constant: logistic in ``z − others``."""
 
     others: Vector
 

@@ -8,6 +8,7 @@ from lambdahat.estimators.glm import GammaLasso, HuberLasso, PoissonLasso, Spars
 from lambdahat.estimators.gradient_search import GradientSearch
 from lambdahat.estimators.linear_models import ElasticNet, Lasso, WeightedLasso
 from lambdahat.estimators.logistic import SparseLogisticRegression
+from lambdahat.estimators.multinomial import MultinomialLogistic
 from lambdahat.estimators.one_vs_rest import OneVsRestLogistic
 from lambdahat.estimators.ridge import Ridge, RidgeCV
 from lambdahat.estimators.square_root import SqrtLasso
@@ -29,6 +30,7 @@ __all__ = [
     "LinearSVR",
     "MultiTaskElasticNet",
     "MultiTaskLasso",
+    "MultinomialLogistic",
     "OneVsRestLogistic",
     "PathResult",
     "PoissonLasso",

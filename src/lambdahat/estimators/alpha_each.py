@@ -13,14 +13,16 @@ from lambdahat.criteria import Fold
 from lambdahat.estimators.base import LinearModel
 from lambdahat.linear import Vector
 from lambdahat.penalties import Separable, l1
+from lambdahat.problem import Problem
 from lambdahat.search import Space
 from lambdahat.solvers import alpha_max
 
 
 class AlphaEach(LinearModel):
-    """``alpha ‖w‖₁`` for each of several problems over the same X, with an ``alpha`` for all or for each."""
+    """``alpha ‖w‖₁`` for each of several targets or classes over the same X, with an ``alpha`` for all or for each."""
 
     alpha: Any
+    separate = True  # each has a problem of its own
 
     @property
     def _is_each(self) -> bool:
@@ -61,20 +63,24 @@ class AlphaEach(LinearModel):
             tuple(f"alpha[{k}]" for k in each),
             ("log",) * each.size,
             to_params=lambda values: {"alpha": values.copy()},
-            index=each[:, None],
+            index=each[:, None] if self.separate else None,
         )
 
     def _values(self, space: Space, n_features: int) -> Vector:
-        if space.index is None:
+        if space.names == ("alpha",):
             return np.array([check_real(self.alpha, "alpha")])
-        self._check_alphas(len(space.index), "{K} are tuned", one=False)
-        return np.broadcast_to(self._alphas, len(space.index)).copy()
+        self._check_alphas(len(space.names), "{K} are tuned", one=False)
+        return np.broadcast_to(self._alphas, len(space.names)).copy()
 
     def _lines(self, space: Space, folds: list[Fold]) -> list[tuple[Vector, Vector]]:
         """In proportion to the strengths at which each problem has its simplest solution."""
         d = len(space.names)
-        if space.index is None:
+        if space.names == ("alpha",):
             return [(np.zeros(d), np.ones(d))]
         unit = [space.placed(fold.problems, np.ones(d)) for fold in folds]
-        largest = np.max([[alpha_max(problem) for problem in problems] for problems in unit], axis=0)
+        largest = np.max([self._largest(problems) for problems in unit], axis=0)
         return [(np.log(np.where(largest > 0.0, largest, 1.0)), np.ones(d))]
+
+    def _largest(self, problems: Sequence[Problem]) -> list[float]:
+        """The strengths at which each has its simplest solution, where the penalties have unit strength."""
+        return [alpha_max(problem) for problem in problems]

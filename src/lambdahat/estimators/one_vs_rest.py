@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from lambdahat._validation import check_labels
 from lambdahat.datafits import Logistic, log_probabilities
 from lambdahat.estimators.alpha_each import AlphaEach
-from lambdahat.estimators.base import LinearClassifier
 from lambdahat.estimators.linear_models import COMMON
+from lambdahat.estimators.several_classes import SeveralClasses, of_classes
 from lambdahat.linear import Matrix, Vector
 
 
-class OneVsRestLogistic(AlphaEach, LinearClassifier):
+class OneVsRestLogistic(AlphaEach, SeveralClasses):
     """Sparse logistic regression of each class against the rest: K problems, solved together over shared passes.
 
     Problem k is that of :class:`SparseLogisticRegression` with the labels "class k" and "another class". Probabilities
@@ -81,76 +81,13 @@ class OneVsRestLogistic(AlphaEach, LinearClassifier):
         assert classes is not None
         return (y,) if classes.size == 2 else [np.where(y == k, 1.0, -1.0) for k in range(classes.size)]
 
-    def _class_scores(self, X: Any) -> Matrix:
-        """Log-odds of each class against the rest, shape (n, K)."""
-        z = self.decision_function(X)
-        return z if z.ndim == 2 else np.column_stack([-z, z])
-
-    def decision_function(self, X: Any) -> NDArray[np.float64]:
-        """The log-odds of each class against the rest; of two classes, those of the second.
-
-        Parameters
-        ----------
-        X : array, sparse matrix or frame of shape (n, p)
-
-        Returns
-        -------
-        array of shape (n, K), or (n,) where there are two classes
-        """
-        return self._linear_predictor(X)
-
-    def predict(self, X: Any) -> NDArray[Any]:
-        """Predict the class, the most probable one.
-
-        Parameters
-        ----------
-        X : array, sparse matrix or frame of shape (n, p)
-
-        Returns
-        -------
-        array of shape (n,)
-        """
-        likeliest = np.argmax(self._class_scores(X), axis=1)
-        labels: NDArray[Any] = self.classes_[likeliest]
-        return labels
-
-    def predict_proba(self, X: Any) -> NDArray[np.float64]:
-        """Probabilities of the classes.
-
-        Parameters
-        ----------
-        X : array, sparse matrix or frame of shape (n, p)
-
-        Returns
-        -------
-        array of shape (n, K)
-        """
-        return np.asarray(np.exp(self.predict_log_proba(X)))
-
-    def predict_log_proba(self, X: Any) -> NDArray[np.float64]:
-        """Logarithms of the probabilities of the classes.
-
-        Parameters
-        ----------
-        X : array, sparse matrix or frame of shape (n, p)
-
-        Returns
-        -------
-        array of shape (n, K)
-        """
-        return log_probabilities(self._class_scores(X))
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.classifier_tags.multi_class = True
-        return tags
+    def _log_probabilities(self, scores: Matrix) -> Matrix:
+        return log_probabilities(scores)
 
 
 _common = COMMON.replace(
     "Bound on the duality gap over ``½‖y‖²_s`` (y centred when there is an intercept).",
     "Bound on each duality gap over the loss without coefficients.",
 )
-_common = _common.replace("coef_ : array of shape (p,)", "coef_ : array of shape (K, p), or (1, p)")
-_common = _common.replace("intercept_ : float", "intercept_ : array of shape (K,), or (1,)")
-_common = _common.replace("dual_gap_ : float", "dual_gap_ : array of shape (K,), or float")
+_common = of_classes(_common).replace("dual_gap_ : float", "dual_gap_ : array of shape (K,), or float")
 OneVsRestLogistic.__doc__ = (OneVsRestLogistic.__doc__ or "").replace("{common}", _common.strip())

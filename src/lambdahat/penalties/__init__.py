@@ -25,6 +25,7 @@ from lambdahat.penalties.separable import (
 __all__ = [
     "Blockwise",
     "Box",
+    "Entrywise",
     "Penalty",
     "Separable",
     "classification_box",

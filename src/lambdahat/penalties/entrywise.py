@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from lambdahat.linear import Curvature, Matrix, Vector
 from lambdahat.penalties.base import strength
-from lambdahat.penalties.separable import Separable, l1
+from lambdahat.penalties.separable import Separable, l1, weighted_l1
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +38,8 @@ class Entrywise:
 
     def column(self, k: int) -> Separable:
         """The penalty of the coefficients of class ``k``."""
-        return l1(self.factors.size, float(self.theta[min(k, self.theta.size - 1)]), self.factors, positive=self.positive)
+        theta = float(self.theta[min(k, self.theta.size - 1)])
+        return l1(self.factors.size, theta, self.factors, positive=self.positive)
 
     def with_hyperparams(self, theta: Vector) -> Entrywise:
         return replace(self, theta=theta)
@@ -111,8 +112,8 @@ class Entrywise:
 
     def search(self, w: Matrix, d: Matrix, slope: float, curvature: float) -> tuple[float, Matrix]:
         """As that of its entries in one row."""
-        strengths = np.broadcast_to(self.strengths, w.shape).ravel()
-        entries = Separable(np.ones(1), strengths, zeros := np.zeros(w.size, dtype=np.intp), 0.0 * strengths, zeros, self.positive)
+        strengths = np.where(self.excluded[:, None], 0.0, self.strengths)  # where w and d are zero
+        entries = weighted_l1(np.broadcast_to(strengths, w.shape).ravel(), positive=self.positive)
         t, target = entries.search(w.ravel(), d.ravel(), slope, curvature)
         return t, target.reshape(w.shape)
 
@@ -127,10 +128,14 @@ class Entrywise:
         return np.where(w == 0.0, at_zero, elsewhere)
 
     def dual_norm(self, h: Matrix) -> float:
+        return float(self.dual_norms(h).max(initial=0.0))
+
+    def dual_norms(self, h: Matrix) -> Vector:
+        """That of each column."""
         kinked = (self.strengths > 0.0) & np.isfinite(self.strengths)
         size = h if self.positive else np.abs(h)
         ratios = np.divide(size, self.strengths, out=np.zeros_like(h), where=np.broadcast_to(kinked, h.shape))
-        return float(ratios.max(initial=0.0))
+        return np.asarray(ratios.max(axis=0, initial=0.0))
 
     def feasible(self, h: Matrix, w: Matrix) -> tuple[float, float, float, float]:
         multiple = 1.0 / max(self.dual_norm(h), 1e-300)
@@ -142,6 +147,17 @@ class Entrywise:
     def prox(self, w: Matrix, step: float) -> Matrix:
         shrunk = np.maximum(np.abs(w) - step * self.strengths, 0.0)
         return np.where(w > 0.0, shrunk, 0.0 if self.positive else -shrunk)
+
+    def prox_jvp(self, z: Matrix, step: float, dz: Matrix) -> Matrix:
+        """With ``dz`` of shape (d, p, K)."""
+        w = self.prox(z, step)
+        every = np.arange(len(z), dtype=np.int32)
+        return np.where(self.moving(w), dz, 0.0) - step * self.hyperparam_jacobian(every, w)
+
+    def prox_vjp(self, z: Matrix, step: float, v: Matrix) -> tuple[Matrix, Vector]:
+        w = self.prox(z, step)
+        every = np.arange(len(z), dtype=np.int32)
+        return np.where(self.moving(w), v, 0.0), -step * self.hyperparam_vjp(every, w, v)
 
     def hyperparam_jacobian(self, support: NDArray[np.int32], w_S: Matrix) -> Matrix:
         """Shape (d, |S|, K)."""
@@ -162,9 +178,7 @@ class Entrywise:
         return np.where(w_S != 0.0, self.factors[support, None], 0.0) * np.sign(w_S)
 
 
-def entrywise_l1(
-    p: int, alphas: Vector, penalty_factors: Vector | None = None, *, positive: bool = False
-) -> Entrywise:
+def entrywise_l1(p: int, alphas: Vector, penalty_factors: Vector | None = None, *, positive: bool = False) -> Entrywise:
     """``Σ_jk factor_j alphas_k |W_jk|``; θ = alphas, of shape (K,), or (1,) for all columns."""
     factors = np.ones(p) if penalty_factors is None else np.asarray(penalty_factors, dtype=np.float64)
     return Entrywise(alphas, factors, positive)

@@ -14,9 +14,11 @@ from typing import Any
 import numpy as np
 
 from lambdahat.coupled import CoupledModel, Passes
+from lambdahat.datafits import Multinomial
 from lambdahat.datafits.multinomial import Odds, OneClass
 from lambdahat.design import Columns
 from lambdahat.linear import Matrix, Vector, by_row, rows_used
+from lambdahat.penalties import Entrywise
 from lambdahat.problem import Problem, Solution
 from lambdahat.solvers.descent import LEAST_DAMPING, Descent, Progress
 from lambdahat.solvers.iterate import ProxNewton, free_columns, predictions_at, rounding
@@ -52,13 +54,14 @@ def solve_classes(
         settled = iteration >= UNPROVEN_AFTER and before - primal <= UNPROVEN_FALL * gap_target
         if iteration == max_iter or (settled and not proof) or progress.stalled(gap):
             break
-        support, inner_target = w != 0.0, max(0.3 * gap_target, 0.05 * gap) / len(sweeps)
+        support = w != 0.0
+        inner_target = max(0.3 * gap_target, 0.05 * gap) / len(sweeps)
         if by_class:
             for k, descent in enumerate(sweeps):
                 iterate.descend_class(k, h[:, k], descent, inner_target)
         else:
             iterate.descend_rows(h, sweeps[0], inner_target)
-        if np.count_nonzero(support != (w != 0.0)) <= _SETTLED * max(1, np.count_nonzero(w)):
+        if np.count_nonzero(support != (w != 0.0)) <= _SETTLED * max(1, int(np.count_nonzero(w))):
             whole = iterate.newton(damping, atol)
             damping = max(0.1 * damping, least) if whole else min(3.0 * max(damping, 1e-6), 1.0)
         iterate.settle()
@@ -74,6 +77,7 @@ class Classes:
         w[problem.penalty.excluded] = 0.0
         self.free = free_columns(problem)
         self.z = np.asfortranarray(predictions_at(problem, w, offset))
+        self._odds: Odds | None = None  # at the present predictions, while classes move one by one
         self.settle()
 
     @property
@@ -102,6 +106,7 @@ class Classes:
 
     def descend_class(self, k: int, h: Vector, descent: Descent, target: float) -> None:
         """Sweeps of class ``k``, on its support and the columns that violate its conditions most at ``h``."""
+        assert isinstance(self.problem.penalty, Entrywise)
         problem, penalty = self.problem, self.problem.penalty.column(k)
         w = self.w[:, k].copy()
         used = rows_used(w)
@@ -127,6 +132,7 @@ class Classes:
         used = rows_used(w)
         new = violators(penalty.subdiff_distance(w, -h), used, max(_SMALLEST_WORKING_SET, used.size))
         columns = np.concatenate([used, new])
+        assert isinstance(problem.datafit, Multinomial)
         bound = problem.datafit.bound(problem.y, self.z)
         total = float(problem.design.weights @ bound)
         weights = problem.design.weights * bound / total
@@ -135,7 +141,9 @@ class Classes:
         if problem.has_offset:
             response = response - weights @ self.z
         model = penalty.scaled(1.0 / total).restricted(columns)
-        form = design.form(columns, np.ascontiguousarray(response), self.q / total, h[columns] / total, w[columns], model)
+        form = design.form(
+            columns, np.ascontiguousarray(response), self.q / total, h[columns] / total, w[columns], model
+        )
         descent.run(form, target / total, 0.1 * target / total)
         shift, on = form.w - w[columns], penalty.restricted(columns)
         self._move(columns, shift, on.value(form.w) - on.value(w[columns]) - float(np.vdot(h[columns], shift)))
@@ -171,7 +179,7 @@ class Classes:
         return model
 
     def _move(self, columns: Columns, shift: Matrix, promised: float) -> bool:
-        """Step along ``shift``, halved until the objective falls enough, offsets following; True for the whole of it."""
+        """Step along ``shift``, halved until the objective falls enough, offsets following; True if it was not."""
         on = self.problem.penalty.restricted(columns)
         old, image, t = self.w[columns], self._model().image(columns, shift), 1.0
         g = on.value(old)
@@ -187,7 +195,7 @@ class Classes:
     def settle(self) -> None:
         """Fit offsets and unpenalised columns exactly, by Newton's method: a dual point asks for it."""
         problem, free = self.problem, self.free
-        self._odds: Odds | None = None
+        self._odds = None
         for _ in range(_SETTLING_STEPS):
             if problem.has_offset:
                 self._settle_offsets()

@@ -7,6 +7,7 @@ import numpy as np
 from lambdahat.problem import Problem, Solution
 
 _GAIN = 1e-5  # left of the slope
+_NOISE = 1e-14  # a slope that is no more than rounding errors
 
 
 def polish(problem: Problem, solution: Solution, tol: float) -> tuple[Solution, float]:
@@ -20,8 +21,11 @@ def polish(problem: Problem, solution: Solution, tol: float) -> tuple[Solution, 
     w_S = solution.w[S]
     on = penalty.restricted(S)
     slope = problem.correlation_on(S, w_S, offset) - on.gradient(w_S)
+    largest = float(np.abs(slope).max(initial=0.0))
+    if largest <= _NOISE * problem.slope_unit * float(np.sqrt(problem.design.variances(S).max(initial=0.0))):
+        return solution, _GAIN * tol
     local = problem.local_on(S, w_S, offset)
-    atol = _GAIN * local.scale * float(np.abs(slope).max(initial=0.0))
+    atol = _GAIN * local.scale * largest
     step = local.solve_support(S, w_S, local.scale * slope, atol=atol)
     polished = w_S + step
     if not np.all(np.isfinite(step)) or on.crossing(w_S, polished) is not None:
