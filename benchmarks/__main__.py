@@ -12,6 +12,7 @@ NAMES = (
     "cold_fit",
     "logistic",
     "one_vs_rest",
+    "multinomial",
     "blocks",
     "svm",
     "glm",

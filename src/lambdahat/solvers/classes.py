@@ -44,7 +44,7 @@ def solve_classes(
     iterate = Classes(problem, w, None if start is None else problem.offset(start))
     known = None if start is None or iterate.free.size else start.gradient
     h = (yield iterate.q) if known is None else known
-    primal, best_dual, progress = np.inf, -np.inf, Progress()
+    primal, best_dual, progress, whole = np.inf, -np.inf, Progress(), False
     for iteration in range(max_iter + 1):
         before, (primal, dual) = primal, iterate.bounds(h)
         best_dual = max(best_dual, dual)
@@ -56,11 +56,14 @@ def solve_classes(
             break
         support = w != 0.0
         inner_target = max(0.3 * gap_target, 0.05 * gap) / len(sweeps)
-        if by_class:
+        if whole and iterate.is_settled(h):
+            pass  # Newton's method is at home
+        elif by_class:
             for k, descent in enumerate(sweeps):
                 iterate.descend_class(k, h[:, k], descent, inner_target)
         else:
             iterate.descend_rows(h, sweeps[0], inner_target)
+        whole = False
         if np.count_nonzero(support != (w != 0.0)) <= _SETTLED * max(1, int(np.count_nonzero(w))):
             whole = iterate.newton(damping, atol)
             damping = max(0.1 * damping, least) if whole else min(3.0 * max(damping, 1e-6), 1.0)
@@ -103,6 +106,13 @@ class Classes:
         if free.size and np.any(np.abs(h[free]).max(axis=1) > rounding(problem, free)):
             dual = -np.inf
         return self.loss + kinks + 0.5 * l2_term, dual
+
+    def is_settled(self, h: Matrix) -> bool:
+        """Whether nothing that is zero violates its conditions."""
+        penalty = self.problem.penalty
+        if isinstance(penalty, Entrywise):
+            return not np.any(penalty.distances(self.w, -h)[self.w == 0.0])
+        return not np.any(penalty.subdiff_distance(self.w, -h)[~self.w.any(axis=1)])
 
     def descend_class(self, k: int, h: Vector, descent: Descent, target: float) -> None:
         """Sweeps of class ``k``, on its support and the columns that violate its conditions most at ``h``."""
