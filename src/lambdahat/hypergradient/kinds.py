@@ -50,7 +50,7 @@ def _boundary(
 
 KINDS: dict[type, Kind] = {
     Problem: Kind(implicit, polish),
-    BoxProblem: Kind(_boundary, polish_box, "support vector machines are solved by their dual"),
+    BoxProblem: Kind(_boundary, polish_box, "a support vector machine is solved by its dual"),
     TwoStages: Kind(through_both, polish_two_stages, "the adaptive Lasso has two fits, one after the other"),
 }
 
