@@ -93,8 +93,8 @@ def _steps(
     if isinstance(problem, BoxProblem):
         return solve_box(problem, tol, max_iter, start)
     if isinstance(problem, TwoStages):
-        stage = partial(_steps, tol=tol, max_iter=max_iter, at_least=at_least, proof=proof)
-        return (yield from solve_two_stages(problem, stage, start))
+        stage = partial(_steps, at_least=at_least, proof=proof)
+        return (yield from solve_two_stages(problem, stage, tol, max_iter, start))
     w = problem.zeros() if start is None else start.w.copy()
     unit = problem.null_value
     if unit == 0.0:

@@ -7,21 +7,28 @@ from typing import Protocol
 
 from lambdahat.problem import Problem, Solution
 from lambdahat.solvers.polish import polish
-from lambdahat.solvers.working_set import Steps
+from lambdahat.solvers.working_set import Steps, how_it_ended
 from lambdahat.two_stages import Stages, TwoStages
+
+# Of tol, the gap of the first stage, down to the least: a gap is quadratic in the error of the coefficients, and small
+# ones of these make large weights.
+_TIGHTER, _LEAST = 1e-2, 1e-12
 
 
 class Stage(Protocol):
     """What solves a stage."""
 
-    def __call__(self, problem: Problem, *, start: Solution | None) -> Steps: ...
+    def __call__(self, problem: Problem, tol: float, max_iter: int, start: Solution | None) -> Steps: ...
 
 
-def solve_two_stages(problem: TwoStages, stage: Stage, start: Solution | None) -> Steps:
+def solve_two_stages(
+    problem: TwoStages, stage: Stage, tol: float, max_iter: int, start: Solution | None
+) -> Steps:  # fmt: skip
     """The second stage begins at its own coefficients of before, or at those of a sparse first stage."""
     before = None if start is None else start.workspace
     before = before if isinstance(before, Stages) else None
-    first = yield from stage(problem.first, start=None if before is None else before.first)
+    first_tol = max(_TIGHTER * tol, min(tol, _LEAST))
+    first = yield from stage(problem.first, first_tol, max_iter, None if before is None else before.first)
     second = problem.second(first.w)
     if start is not None:
         start = replace(start, workspace=None if before is None else before.workspace)
@@ -29,7 +36,15 @@ def solve_two_stages(problem: TwoStages, stage: Stage, start: Solution | None) -
         start = first
     if start is not None and start.w[second.penalty.excluded].any():
         start = replace(start, gradient=None)  # the solver will set them to zero
-    return _joined(first, (yield from stage(second, start=start)))
+    last = yield from stage(second, tol, max_iter, start)
+    if first.gap <= tol:
+        message = f"{last.message}, and {first.n_iter} of the initial fit"
+    else:
+        message = f"{how_it_ended(first.gap, first.n_iter, tol, max_iter)} (the initial fit)"
+    return replace(
+        last, gap=max(first.gap, last.gap), n_iter=first.n_iter + last.n_iter,
+        converged=first.gap <= tol and last.converged, message=message, workspace=Stages(first, last.workspace),
+    )  # fmt: skip
 
 
 def polish_two_stages(problem: TwoStages, solution: Solution, tol: float) -> tuple[Solution, float]:
@@ -39,15 +54,3 @@ def polish_two_stages(problem: TwoStages, solution: Solution, tol: float) -> tup
     first, first_tol = polish(problem.first, stages.first, tol)
     second, second_tol = polish(problem.second(first.w), solution, tol)
     return replace(second, workspace=replace(stages, first=first)), max(first_tol, second_tol)
-
-
-def _joined(first: Solution, second: Solution) -> Solution:
-    """The second stage's solution, which says how both were reached."""
-    if first.converged:
-        message = f"{second.message}, and {first.n_iter} of the initial fit"
-    else:
-        message = f"{first.message} (the initial fit)"
-    return replace(
-        second, gap=max(first.gap, second.gap), n_iter=first.n_iter + second.n_iter,
-        converged=first.converged and second.converged, message=message, workspace=Stages(first, second.workspace),
-    )  # fmt: skip
