@@ -18,7 +18,7 @@ LAYERS: list[set[str]] = [
     {"datafits", "penalties"},
     {"coupled"},
     {"problem"},
-    {"box_problem"},
+    {"box_problem", "two_stages"},
     {"solvers"},
     {"hypergradient"},
     {"criteria"},

@@ -4,6 +4,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from lambdahat.criteria import CrossValidation, HeldOut
 from lambdahat.estimators import (
+    AdaptiveLasso,
     ElasticNet,
     ElasticNetCV,
     GammaLasso,
@@ -39,6 +40,7 @@ except PackageNotFoundError:  # a source tree on sys.path
     __version__ = "0+unknown"
 
 __all__ = [
+    "AdaptiveLasso",
     "CrossValidation",
     "ElasticNet",
     "ElasticNetCV",

@@ -1,5 +1,6 @@
 """scikit-learn estimators, thin."""
 
+from lambdahat.estimators.adaptive import AdaptiveLasso
 from lambdahat.estimators.blocks import GroupLasso, MultiTaskElasticNet, MultiTaskLasso, SparseGroupLasso
 from lambdahat.estimators.convergence import jacobian_convergence
 from lambdahat.estimators.cross_validated import ElasticNetCV, LassoCV, SparseLogisticRegressionCV
@@ -16,6 +17,7 @@ from lambdahat.estimators.support_vectors import LinearSVC, LinearSVR
 from lambdahat.hypergradient import JacobianConvergence
 
 __all__ = [
+    "AdaptiveLasso",
     "ElasticNet",
     "ElasticNetCV",
     "GammaLasso",

@@ -8,7 +8,7 @@ from lambdahat._validation import check_count, check_name, check_real
 from lambdahat.design import as_storage
 from lambdahat.estimators.base import LinearModel, check_alone, check_penalised
 from lambdahat.estimators.functions import read_rows
-from lambdahat.hypergradient import JacobianConvergence, record_convergence
+from lambdahat.hypergradient import JacobianConvergence, check_iterated, record_convergence
 
 ITERATIONS = ("coordinate_descent", "proximal_gradient")
 
@@ -64,4 +64,5 @@ def jacobian_convergence(
     X, y, weight, classes = read_rows(estimator, X, y, sample_weight)
     check_alone(estimator, y, classes, "jacobian_convergence")
     problem = estimator._model(None, classes).problems(as_storage(X), y, [weight])[0]
+    check_iterated(problem, "jacobian_convergence", "pass a model of one fit, such as Lasso or WeightedLasso")
     return record_convergence(problem, solver=solver, max_iter=max_iter, tol=tol, force=force)

@@ -11,15 +11,13 @@ from numpy.typing import NDArray
 
 from lambdahat import solvers
 from lambdahat._validation import check_count, check_factors, check_name, check_real, check_rows
-from lambdahat.box_problem import BoxProblem
 from lambdahat.criteria import Data, Fold, HeldOut, check_trainable
 from lambdahat.design import as_storage
 from lambdahat.estimators.base import LinearModel, check_model, check_penalised, warn_unconverged
 from lambdahat.estimators.glm import SparseGLM
 from lambdahat.estimators.gradient_search import as_criterion
 from lambdahat.estimators.logistic import SparseLogisticRegression
-from lambdahat.estimators.support_vectors import SupportVectorMachine
-from lambdahat.hypergradient import ITERATIONS, METHODS, Judge, solve_boundary
+from lambdahat.hypergradient import ITERATIONS, METHODS, Judge, solve_and_differentiate
 from lambdahat.linear import Vector, rows_used
 from lambdahat.penalties import l1
 from lambdahat.problem import Model, Problem, Solution
@@ -134,16 +132,11 @@ def hypergradient(
     ConvergenceWarning
         Where ``max_iter`` does not suffice.
     """
-    differentiate = METHODS[check_name(method, METHODS, "method")]
+    check_name(method, METHODS, "method")
     check_name(solver, ITERATIONS, "solver")
     check_real(tol, "tol", open_low=True)
     estimator = check_model(estimator, "no gradient here")
     estimator._check_params()
-    if isinstance(estimator, SupportVectorMachine) and method != "implicit":
-        raise ValueError(
-            f"method={method!r} iterates on coefficients, and {type(estimator).__name__} is solved by its dual: use "
-            "method='implicit'"
-        )
     X, y, weight, classes = read_rows(estimator, X, y, sample_weight)
     data = Data(estimator._storage(X), y, weight, X, groups, classes=classes)
     names = estimator._chosen(hyperparams)
@@ -162,9 +155,9 @@ def hypergradient(
         problems = space.placed(fold.problems, theta)
         judges, starts = _judges(fold, problems, tol, estimator.max_iter)
         of_fold = [
-            solve_boundary(problem, judge, tol=tol, max_iter=max_iter)
-            if isinstance(problem, BoxProblem)
-            else differentiate(problem, judge, tol=tol, max_iter=max_iter, start=start, solver=solver, force=force)
+            solve_and_differentiate(
+                method, problem, judge, tol=tol, max_iter=max_iter, start=start, solver=solver, force=force
+            )
             for problem, judge, start in zip(problems, judges, starts, strict=True)
         ]
         value += fold.weight / total * of_fold[0].value

@@ -2,19 +2,20 @@
 
 from lambdahat.hypergradient.backward import backward
 from lambdahat.hypergradient.base import Differentiated, Judge, Method
-from lambdahat.hypergradient.boundary import boundary, solve_boundary
+from lambdahat.hypergradient.boundary import boundary
 from lambdahat.hypergradient.convergence import JacobianConvergence, record_convergence
 from lambdahat.hypergradient.forward import forward
-from lambdahat.hypergradient.implicit import implicit, solve_implicit
+from lambdahat.hypergradient.implicit import implicit
 from lambdahat.hypergradient.implicit_forward import implicit_forward
 from lambdahat.hypergradient.iterations import ITERATIONS
-
-METHODS: dict[str, Method] = {
-    "implicit": solve_implicit,
-    "implicit_forward": implicit_forward,
-    "forward": forward,
-    "backward": backward,
-}
+from lambdahat.hypergradient.kinds import (
+    METHODS,
+    check_iterated,
+    differentiate,
+    solve_and_differentiate,
+    solve_implicit,
+)
+from lambdahat.hypergradient.two_stages import through_both
 
 __all__ = [
     "ITERATIONS",
@@ -25,10 +26,13 @@ __all__ = [
     "Method",
     "backward",
     "boundary",
+    "check_iterated",
+    "differentiate",
     "forward",
     "implicit",
     "implicit_forward",
     "record_convergence",
-    "solve_boundary",
+    "solve_and_differentiate",
     "solve_implicit",
+    "through_both",
 ]

@@ -13,15 +13,12 @@ Bertrand et al., JMLR 2022, have the dual of the SVM among their examples. For `
 is that of the optimality conditions, differentiated: ``x_iᵀw = y_i − ε sign(β_i)`` on S, ``β_i = C·factor_i`` off it.
 """
 
-import time
-
 import numpy as np
 
 from lambdahat.box_problem import BoxProblem, Dual
-from lambdahat.hypergradient.base import Differentiated, Judge
+from lambdahat.hypergradient.base import Judge
 from lambdahat.linear import Vector
 from lambdahat.problem import Solution
-from lambdahat.solvers import polish_box, solve
 
 _LOOSEST = 0.03
 
@@ -60,18 +57,3 @@ def boundary(problem: BoxProblem, solution: Solution, judge: Judge, *, tol: floa
     moving = np.flatnonzero(factors).astype(np.int32)
     with_bounds = float(left @ problem.weights_of(moving, factors[moving]))
     return value, np.array([with_bounds, 0.0]) - penalty.hyperparam_vjp(S, beta[S], v)
-
-
-def solve_boundary(
-    problem: BoxProblem, judge: Judge, *, tol: float, max_iter: int, start: Solution | None = None
-) -> Differentiated:
-    """Solve to a duality gap of ``tol``, polish, and differentiate."""
-    began = time.perf_counter()
-    solution = solve(problem, tol=tol, max_iter=max_iter, start=start)
-    solution, accuracy = polish_box(problem, solution, tol)
-    solved = time.perf_counter()
-    value, gradient = boundary(problem, solution, judge, tol=accuracy)
-    ended = time.perf_counter()
-    return Differentiated(
-        value, gradient, solution, solution.n_iter, solution.converged, solution.message, solved - began, ended - solved
-    )

@@ -8,14 +8,11 @@ Theorem 9 and Section 4.2: at a solution, with S the generalised support,
 and ``∂w/∂θ`` vanishes off S. The system is symmetric, so one solve against the criterion's gradient serves all θ.
 """
 
-import time
-
 import numpy as np
 
-from lambdahat.hypergradient.base import Differentiated, Judge, on_support
+from lambdahat.hypergradient.base import Judge, on_support
 from lambdahat.linear import Vector
 from lambdahat.problem import Problem, Solution
-from lambdahat.solvers import polish, solve
 
 _DAMPING = 0.3
 _LOOSEST = 0.03
@@ -58,29 +55,3 @@ def implicit(
         v[support] = local.solve_support(support, w_S, slopes, atol=atol, guess=start, damping=_DAMPING * tol)
         return value, -local.penalty.hyperparam_vjp(support, w_S, v[support]), v
     return value, np.zeros(problem.penalty.hyperparams.size), v
-
-
-def solve_implicit(
-    problem: Problem,
-    judge: Judge,
-    *,
-    tol: float,
-    max_iter: int,
-    start: Solution | None = None,
-    solver: str = "coordinate_descent",
-    force: bool = False,
-) -> Differentiated:
-    """Solve to a duality gap of ``tol``, polish, and differentiate in closed form on the support.
-
-    The cost of the derivatives, one linear system, does not grow with the number of hyperparameters. ``max_iter``
-    bounds the rounds of the solver.
-    """
-    began = time.perf_counter()
-    solution = solve(problem, tol=tol, max_iter=max_iter, start=start)
-    solution, accuracy = polish(problem, solution, tol)
-    solved = time.perf_counter()
-    value, gradient, _ = implicit(problem, solution, judge, tol=accuracy)
-    ended = time.perf_counter()
-    return Differentiated(
-        value, gradient, solution, solution.n_iter, solution.converged, solution.message, solved - began, ended - solved
-    )

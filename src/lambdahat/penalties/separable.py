@@ -49,6 +49,14 @@ class Separable:
     def strengthened(self, factor: float) -> Separable:
         return replace(self, l1_factors=self.l1_factors * factor)
 
+    def each(self, theta: Vector) -> Separable:
+        """The same factors with a hyperparameter for each column; an infinite one excludes it."""
+        index, excluded = np.arange(theta.size, dtype=np.intp), np.isinf(theta)
+        factors = np.where(excluded, np.inf, self.l1_factors)
+        return replace(
+            self, theta=np.where(excluded, 1.0, theta), l1_factors=factors, l1_index=index, l2_index=index
+        )  # fmt: skip
+
     def without_kinked(self) -> Separable:
         return replace(self, l1_factors=np.where(self.l1 > 0.0, np.inf, self.l1_factors))
 

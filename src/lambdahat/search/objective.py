@@ -15,7 +15,7 @@ from threadpoolctl import ThreadpoolController
 
 from lambdahat.box_problem import BoxProblem
 from lambdahat.criteria import Fold
-from lambdahat.hypergradient import Judge, boundary, implicit
+from lambdahat.hypergradient import Judge, differentiate
 from lambdahat.linear import Vector
 from lambdahat.outer import OuterOptimizer, Point, Region, Stop
 from lambdahat.problem import Problem, Solution
@@ -45,7 +45,7 @@ class _Packed:
     w: Vector
     intercept: float
     gap: float
-    v: Vector | None  # of the implicit system, where it was solved
+    adjoint: Any  # the solution of the implicit system, packed, where it was solved
 
 
 # Where X stores no more values than this, and a support can be no larger, solving inner problems well costs little.
@@ -173,14 +173,14 @@ class CriterionObjective:
 
         judges = [judge for found in run(fold_judges, self.folds, self._of_fold) for judge in found]
 
-        def differentiate(k: int) -> tuple[float, Vector, Vector | None]:
+        def differentiated(k: int) -> tuple[float, Vector, Any]:
             if not gradient:
                 unknown = np.full(problems[k].penalty.hyperparams.size, np.nan)
                 return _value(judges[k], problems[k], solutions[k]), unknown, None
-            warm = None if nearest is None else nearest.solutions[k]
-            return _hypergradient(judges[k], problems[k], solutions[k], tol, warm)
+            guess = None if nearest is None else nearest.solutions[k].adjoint
+            return differentiate(problems[k], solutions[k], judges[k], tol=tol, guess=guess)
 
-        results = list(run(differentiate, range(len(problems))))
+        results = list(run(differentiated, range(len(problems))))
         fold_values = np.array([results[of_fold[0]][0] for of_fold in self._of_fold])
         value = float(self.weights @ fold_values)
         if not np.isfinite(value):
@@ -263,20 +263,6 @@ def _value(judge: Judge, problem: Problem | BoxProblem, solution: Solution) -> f
     """The criterion at a solution."""
     support = solution.support
     return judge(support, solution.w[support], problem.offset(solution))[0]
-
-
-def _hypergradient(
-    judge: Judge, problem: Problem | BoxProblem, solution: Solution, tol: float, warm: _Packed | None
-) -> tuple[float, Vector, Vector | None]:
-    """The criterion at a solution, its gradient with respect to the problem's θ, and the adjoint, where it is kept."""
-    if isinstance(problem, BoxProblem):
-        return *boundary(problem, solution, judge, tol=tol), None
-    guess = None
-    if warm is not None and warm.v is not None:
-        guess = problem.zeros()
-        guess[warm.support] = warm.v
-    value, gradient, v = implicit(problem, solution, judge, tol=tol, guess=guess)
-    return value, gradient, v[solution.support]
 
 
 _controller: ThreadpoolController | None = None

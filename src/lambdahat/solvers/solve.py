@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,9 @@ from lambdahat.solvers.classes import solve_classes
 from lambdahat.solvers.cold_start import solve_from_nothing
 from lambdahat.solvers.normal_equations import solve_normal
 from lambdahat.solvers.smooth import solve_smooth
+from lambdahat.solvers.two_stages import solve_two_stages
 from lambdahat.solvers.working_set import Steps, conclude, solve_columns
+from lambdahat.two_stages import TwoStages
 
 
 def solve(
@@ -27,6 +30,7 @@ def solve(
     Parameters
     ----------
     problem : Problem or BoxProblem
+        Of a :class:`lambdahat.two_stages.TwoStages`, both stages, to ``tol`` each.
     tol : float
         Bound on ``(P − D) / P(0)``; ``P(0)``, the objective without coefficients, is ``½‖y‖²_s`` for least squares.
     max_iter : int
@@ -89,6 +93,9 @@ def _steps(
 ) -> Steps:
     if isinstance(problem, BoxProblem):
         return solve_box(problem, tol, max_iter, start)
+    if isinstance(problem, TwoStages):
+        stage = partial(_steps, at_least=at_least, proof=proof)
+        return (yield from solve_two_stages(problem, stage, tol, max_iter, start))
     w = problem.zeros() if start is None else start.w.copy()
     unit = problem.null_value
     if unit == 0.0:

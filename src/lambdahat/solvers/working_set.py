@@ -88,13 +88,16 @@ def conclude(
     offset: float = 0.0,
 ) -> Solution:
     """The solution with a sentence on how it was reached, and what to do where it was not."""
-    converged = gap <= tol
-    if converged:
-        message = f"converged: relative duality gap {max(gap, 0.0):.1e} after {n_iter} rounds"
-    else:
-        advice = "raise max_iter, raise tol" if n_iter >= max_iter else "it fell no further, raise tol"
-        message = (
-            f"stopped after {n_iter} rounds with a relative duality gap of {gap:.1e}, above tol={tol:.1e}: "
-            f"{advice}, or penalise more"
-        )
+    converged, message = gap <= tol, how_it_ended(gap, n_iter, tol, max_iter)
     return Solution(w, problem.intercept(w, offset), max(gap, 0.0), n_iter, converged, message, workspace, gradient)
+
+
+def how_it_ended(gap: float, n_iter: int, tol: float, max_iter: int) -> str:
+    """A sentence on how a solution was reached, and what to do where it was not."""
+    if gap <= tol:
+        return f"converged: relative duality gap {max(gap, 0.0):.1e} after {n_iter} rounds"
+    advice = "raise max_iter, raise tol" if n_iter >= max_iter else "it fell no further, raise tol"
+    return (
+        f"stopped after {n_iter} rounds with a relative duality gap of {gap:.1e}, above tol={tol:.1e}: "
+        f"{advice}, or penalise more"
+    )
