@@ -18,6 +18,7 @@ NAMES = (
     "glm",
     "hold_out",
     "cross_validation",
+    "tuning",
     "traps",
     "elastic_net",
     "weighted",
