@@ -388,12 +388,12 @@ def test_path():
     ("model", "message"),
     [
         (AdaptiveLasso(-1.0), "alpha=-1.0 is out of range"),
-        (AdaptiveLasso(initial="ols"), "'ols' is no initial fit|initial fit"),
+        (AdaptiveLasso(initial="ols"), "unknown initial fit 'ols': known are 'lasso', 'ridge'"),
         (AdaptiveLasso(gamma=-1.0), "gamma=-1.0 is out of range"),
         (AdaptiveLasso(epsilon=-0.1), "epsilon=-0.1 is out of range"),
         (AdaptiveLasso(initial_alpha=-0.1), "initial_alpha=-0.1 is out of range"),
-        (AdaptiveLasso(penalty_factors=[1.0]), "penalty_factors"),
-        (GradientSearch(AdaptiveLasso(), hyperparams="gamma"), "gamma"),
+        (AdaptiveLasso(penalty_factors=[1.0]), "pass one factor a column"),
+        (GradientSearch(AdaptiveLasso(), hyperparams="gamma"), "unknown hyperparameter 'gamma'"),
         (
             GradientSearch(AdaptiveLasso(), hyperparams="initial_alpha"),
             "initial_alpha is searched with alpha: pass hyperparams=",

@@ -27,9 +27,9 @@ class AdaptiveLasso(LinearRegressor):
     """``1/(2 Σs) Σ s_i (y_i − b − x_iᵀw)² + alpha Σ_j factor_j ω_j |w_j|``, with weights ω from an initial fit w⁰.
 
     The weights are ``ω_j = ((1 + epsilon) / (|w⁰_j| / max_k |w⁰_k| + epsilon))^gamma``: 1 for the largest coefficient
-    (of the standardised columns, with ``standardize``), the more the smaller a coefficient is, and
-    ``(1 + 1/epsilon)^gamma`` for those that are zero. Where all are zero at ``alpha`` in the initial Lasso, so they are
-    here, and no sooner: both have the same :func:`alpha_max`.
+    (of the standardised columns, with ``standardize``), more for smaller ones, and ``(1 + 1/epsilon)^gamma`` for those
+    that are zero. With an initial Lasso at the same ``alpha`` all coefficients are zero from where they are in the
+    Lasso, and no sooner: both have the same :func:`alpha_max`.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ class AdaptiveLasso(LinearRegressor):
     >>> from lambdahat import AdaptiveLasso
     >>> X, y = load_diabetes(return_X_y=True)
     >>> AdaptiveLasso(alpha=0.2).fit(X, y).coef_.nonzero()[0].tolist()
-    [2, 3, 6, 8]
+    [2, 3, 8]
     """
 
     tunable = ("alpha", "initial_alpha")

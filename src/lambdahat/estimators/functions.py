@@ -92,7 +92,7 @@ def hypergradient(
         With respect to which; by default those that a search tunes.
     method : {"implicit", "implicit_forward", "forward", "backward"}, default "implicit"
         All agree where they converge; the first is the fastest, the others show how derivatives come about. Support
-        vector machines have the first only.
+        vector machines and the adaptive Lasso have the first only.
 
         - ``"implicit"``: solve, then one linear system of the size of the support for all hyperparameters.
         - ``"implicit_forward"``: solve, then iterate the differentiated coordinate descent on the support alone.
