@@ -22,10 +22,11 @@ def polish(problem: Problem, solution: Solution, tol: float) -> tuple[Solution, 
     on = penalty.restricted(S)
     slope = problem.correlation_on(S, w_S, offset) - on.gradient(w_S)
     largest = float(np.abs(slope).max(initial=0.0))
-    if largest <= _NOISE * problem.slope_unit * float(np.sqrt(problem.design.variances(S).max(initial=0.0))):
+    noise = _NOISE * problem.slope_unit * float(np.sqrt(problem.design.variances(S).max(initial=0.0)))
+    if largest <= noise:
         return solution, _GAIN * tol
     local = problem.local_on(S, w_S, offset)
-    atol = _GAIN * local.scale * largest
+    atol = local.scale * max(_GAIN * largest, noise)  # below, where the system is singular, steps lead nowhere
     step = local.solve_support(S, w_S, local.scale * slope, atol=atol)
     polished = w_S + step
     if not np.all(np.isfinite(step)) or on.crossing(w_S, polished) is not None:
