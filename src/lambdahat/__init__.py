@@ -4,6 +4,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from lambdahat.criteria import CrossValidation, HeldOut
 from lambdahat.estimators import (
+    CoxLasso,
     ElasticNet,
     ElasticNetCV,
     GammaLasso,
@@ -38,6 +39,7 @@ except PackageNotFoundError:  # a source tree on sys.path
     __version__ = "0+unknown"
 
 __all__ = [
+    "CoxLasso",
     "CrossValidation",
     "ElasticNet",
     "ElasticNetCV",

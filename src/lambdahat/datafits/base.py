@@ -1,7 +1,7 @@
 """What a datafit is."""
 
 from collections.abc import Callable
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
 from lambdahat.linear import Matrix, Vector
 
@@ -50,6 +50,9 @@ class Datafit(Protocol):
 
     def hessian(self, y: Vector, z: Vector, weights: Vector) -> Callable[[Matrix], Matrix] | None:
         """``d ↦ ∇²F(z) d``, or None where that is ``s∘f''∘d``: where no row depends on another."""
+
+    def read(self, y: Any, n: int, name: str = "y", X_name: str = "X") -> Vector:
+        """What a user hands over as targets of n rows, as one number a row; labels are read elsewhere."""
 
     def check(self, y: Vector, name: str) -> None:
         """Refuse targets that the loss is not for, in a sentence."""

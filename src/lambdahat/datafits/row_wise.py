@@ -1,8 +1,9 @@
 """What losses have in common of which no row depends on another."""
 
 from collections.abc import Callable
-from typing import Self
+from typing import Any, Self
 
+from lambdahat._validation import check_target
 from lambdahat.linear import Matrix, Vector
 
 
@@ -14,6 +15,9 @@ class RowWise:
 
     def hessian(self, y: Vector, z: Vector, weights: Vector) -> Callable[[Matrix], Matrix] | None:
         return None
+
+    def read(self, y: Any, n: int, name: str = "y", X_name: str = "X") -> Vector:
+        return check_target(y, n, name, X_name)
 
     def check(self, y: Vector, name: str) -> None:
         """Any targets will do; labels are checked where they are read."""

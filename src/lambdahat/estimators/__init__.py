@@ -2,6 +2,7 @@
 
 from lambdahat.estimators.blocks import GroupLasso, MultiTaskElasticNet, MultiTaskLasso, SparseGroupLasso
 from lambdahat.estimators.convergence import jacobian_convergence
+from lambdahat.estimators.cox import CoxLasso
 from lambdahat.estimators.cross_validated import ElasticNetCV, LassoCV, SparseLogisticRegressionCV
 from lambdahat.estimators.functions import HypergradientResult, PathResult, alpha_max, hypergradient, path
 from lambdahat.estimators.glm import GammaLasso, HuberLasso, PoissonLasso, SparseGLM
@@ -15,6 +16,7 @@ from lambdahat.estimators.support_vectors import LinearSVC, LinearSVR
 from lambdahat.hypergradient import JacobianConvergence
 
 __all__ = [
+    "CoxLasso",
     "ElasticNet",
     "ElasticNetCV",
     "GammaLasso",

@@ -12,7 +12,7 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _num_samples
 
 from lambdahat._validation import check_rows, check_sample_weight
-from lambdahat.criteria import Criterion, CrossValidation, Data, Fold, HeldOut
+from lambdahat.criteria import Criterion, CrossValidation, Data, Fold, HeldOut, judged_by
 from lambdahat.design import as_storage
 from lambdahat.estimators.base import LinearModel, check_model
 from lambdahat.linear import Matrix, Vector
@@ -59,6 +59,7 @@ def pipeline_folds(
         fitted = clone(steps)
         Xt = fitted.fit_transform(_safe_indexing(X, train), labels[train])
         Xt, yt, wt = check_rows(Xt, target[train], weight[train], target=checked)
-        judge = HeldOut(fitted.transform(_safe_indexing(X, test)), labels[test], weight[test])
-        folds += judge.folds(made, data(Xt, yt, wt))
+        X_val = fitted.transform(_safe_indexing(X, test))
+        X_val, y_val, w_val = check_rows(X_val, target[test], weight[test], names=("X_val", "y_val"), target=checked)
+        folds.append(judged_by(made, data(Xt, yt, wt), X_val, y_val, w_val))
     return folds

@@ -1,0 +1,136 @@
+"""Targets of survival analysis: how they are read, how one array of numbers holds them, and who is at risk when."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+import narwhals as nw
+import numpy as np
+from numpy.typing import NDArray
+
+from lambdahat._validation import check_target
+from lambdahat.linear import Vector
+
+_STRATUM = 2.0**32  # apart, in codes: more than there are times
+
+Rows = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Survival:
+    """Times of events, or of censoring.
+
+    Attributes
+    ----------
+    event : array of bool of shape (n,)
+        Whether the event was seen at the time; otherwise the row was last seen without it then.
+    time : array of shape (n,)
+    stratum : array of whole numbers of shape (n,)
+        Places in ``labels``; rows are compared with rows of their own stratum only.
+    labels : array
+        Of the strata.
+    """
+
+    event: NDArray[np.bool_]
+    time: Vector
+    stratum: Rows
+    labels: NDArray[Any]
+
+    @classmethod
+    def read(cls, y: Any, n: int, name: str = "y", X_name: str = "X") -> Self:
+        """From a structured array or a frame (event, time, and perhaps stratum), or from times that are all events'.
+
+        Raises
+        ------
+        ValueError
+            In one sentence, where it is neither.
+        """
+        columns = _columns(y, name)
+        if columns is None:
+            time = check_target(y, n, name, X_name)
+            return cls(np.ones(n, dtype=np.bool_), time, np.zeros(n, dtype=np.int64), np.zeros(1, dtype=np.int64))
+        (event_name, event), (time_name, time), *rest = columns
+        if event.dtype.kind != "b":
+            raise ValueError(
+                f"the field {event_name!r} of {name} has type {event.dtype}: its first field says whether the event "
+                "was seen, pass booleans (False: censored)"
+            )
+        if time.dtype.kind not in "iuf":
+            raise ValueError(f"the field {time_name!r} of {name} has type {time.dtype}: its second field is the time")
+        time = check_target(time, n, f"the field {time_name!r} of {name}", X_name)
+        if not rest:
+            return cls(event, time, np.zeros(n, dtype=np.int64), np.zeros(1, dtype=np.int64))
+        stratum_name, stratum = rest[0]
+        if stratum.dtype.kind == "f" and not np.all(np.isfinite(stratum)):
+            row = int(np.flatnonzero(~np.isfinite(stratum))[0])
+            raise ValueError(f"the field {stratum_name!r} of {name} is not finite (first in row {row}): drop such rows")
+        labels, places = np.unique(stratum, return_inverse=True)
+        return cls(event, time, places.astype(np.int64), labels)
+
+    @property
+    def codes(self) -> Vector:
+        """One number a row, in the order of strata and of times in these, negative where the row is censored."""
+        rank = np.unique(self.time, return_inverse=True)[1]
+        code = _STRATUM * self.stratum + rank + 1.0
+        return np.where(self.event, code, -code)
+
+
+def _columns(y: Any, name: str) -> list[tuple[str, NDArray[Any]]] | None:
+    """Names and values of the two or three fields, or None where it has no fields."""
+    frame = nw.from_native(y, eager_only=True, pass_through=True)
+    if isinstance(frame, nw.DataFrame):
+        columns = [(column, frame[column].to_numpy()) for column in frame.columns]
+    elif getattr(getattr(y, "dtype", None), "names", None) and np.ndim(y) == 1:
+        columns = [(field, y[field]) for field in y.dtype.names]
+    else:
+        return None
+    fields = [column for column, _ in columns]
+    if len(columns) not in (2, 3) or (len(columns) == 3 and fields[2] != "stratum"):
+        raise ValueError(
+            f"{name} has the fields {', '.join(map(repr, fields))}: pass two, whether the event was seen and the time, "
+            "and perhaps a third named 'stratum'"
+        )
+    return columns
+
+
+@dataclass(frozen=True, eq=False)
+class RiskSets:
+    """Rows of positive weight that are at risk at some event time, in the order that ``kernels.cox`` reads.
+
+    Attributes
+    ----------
+    rows : array of row numbers
+    weights : array
+        Of these rows.
+    is_event : array of bool
+        Whether their event was seen.
+    start, deaths, strata : arrays of whole numbers
+        Intervals: see ``kernels.cox``.
+    """
+
+    rows: Rows
+    weights: Vector
+    is_event: NDArray[np.bool_]
+    start: Rows
+    deaths: Rows
+    strata: Rows
+
+    @classmethod
+    def create(cls, codes: Vector, weights: Vector) -> Self:
+        """Of the codes of :class:`Survival`."""
+        used = np.flatnonzero(weights > 0.0)
+        time, event = np.abs(codes[used]), codes[used] > 0.0
+        times = np.unique(time[event])  # distinct ones with events, of all strata
+        interval = np.searchsorted(times, time, side="right") - 1
+        # Rows before the first event of their stratum are at risk at none.
+        stratum_of = np.floor(times / _STRATUM) if times.size else np.zeros(1)
+        kept = (interval >= 0) & (stratum_of[np.maximum(interval, 0)] == np.floor(time / _STRATUM))
+        used, event, interval = used[kept], event[kept], interval[kept]
+        order = np.lexsort((~event, interval))
+        rows, is_event = used[order].astype(np.int64), event[order]
+        start = np.searchsorted(interval[order], np.arange(times.size + 1))
+        deaths = np.bincount(interval[event], minlength=times.size)
+        strata = np.append(np.flatnonzero(np.diff(stratum_of[: times.size], prepend=-1.0)), times.size)
+        whole = (array.astype(np.int64) for array in (start, deaths, strata))
+        return cls(rows, np.ascontiguousarray(weights[rows], dtype=np.float64), is_event, *whole)
