@@ -15,6 +15,7 @@ NAMES = (
     "blocks",
     "svm",
     "glm",
+    "cox",
     "hold_out",
     "cross_validation",
     "traps",

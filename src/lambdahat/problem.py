@@ -150,10 +150,15 @@ class Problem:
         """The local model at coefficients, for the columns of their support; no pass over X with least squares."""
         if self.datafit.quadratic:
             return self
-        z, s = self.prediction(support, w_S, offset), self.design.weights
+        z = self.prediction(support, w_S, offset)
+        return self.coupled(z) or self.local(z, support)
+
+    def coupled(self, z: Matrix) -> CoupledModel | None:
+        """The second-order model at predictions z of a loss whose rows depend on each other; None for other losses."""
+        s = self.design.weights
         hessian = self.datafit.hessian(self.y, z, s)
         if hessian is None:
-            return self.local(z, support)
+            return None
         diagonal = by_row(s, self.datafit.curvature(self.y, z))
         return CoupledModel(self.design, self.penalty, hessian, diagonal, self.has_offset)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Self
 
@@ -14,19 +14,70 @@ from lambdahat._validation import check_name
 from lambdahat.datafits.row_wise import RowWise
 from lambdahat.datafits.survival import RiskSets, Survival
 from lambdahat.kernels import cox
-from lambdahat.linear import Vector
+from lambdahat.linear import Matrix, Vector
 
 TIES = ("breslow", "efron")
 
 
 @dataclass(frozen=True, eq=False)
 class AtRisk:
-    """What derivatives at a prediction are made of: see ``kernels.cox.at_risk``."""
+    """Rows at risk at predictions z: what value and derivatives there are made of."""
 
-    share: Vector
-    stay: Vector
-    terms: NDArray[np.float64]
-    hazard: Vector
+    at: RiskSets
+    efron: bool
+    z: Vector
+
+    @cached_property
+    def z_sorted(self) -> Vector:
+        return np.asarray(self.z[self.at.rows], dtype=np.float64)
+
+    @cached_property
+    def logs(self) -> Vector:
+        """``log S_k``."""
+        return self.at.risk(self.z_sorted)
+
+    @cached_property
+    def share(self) -> Vector:
+        return np.asarray(self.at.weights * np.exp(self.z_sorted - self.logs[self.at.interval]))
+
+    @cached_property
+    def stay(self) -> Vector:
+        logs = np.diff(self.logs, append=0.0)
+        logs[self.at.strata[1:] - 1] = -np.inf
+        return np.asarray(np.exp(logs))
+
+    @cached_property
+    def ties(self) -> tuple[NDArray[np.float64], float]:
+        terms, logarithms = cox.ties(self.share, self.at.start, self.at.deaths, self.at.masses, self.efron)
+        return terms, float(logarithms)
+
+    @cached_property
+    def hazard(self) -> Vector:
+        return np.asarray(cox.hazards(self.stay, self.ties[0]))
+
+    @cached_property
+    def loss(self) -> float:
+        at = self.at
+        risk = float(at.masses @ (self.logs - np.log(at.masses)))
+        return (
+            risk - float(at.weights[at.is_event] @ self.z_sorted[at.is_event]) + (self.ties[1] if self.efron else 0.0)
+        )
+
+    @cached_property
+    def expected(self) -> Vector:
+        """The expected events, weights included."""
+        return np.asarray(cox.expected(self.share, self.at.start, self.at.deaths, self.ties[0], self.hazard))
+
+    @cached_property
+    def diagonal(self) -> Vector:
+        at = self.at
+        return np.asarray(cox.diagonal(self.share, at.start, at.deaths, self.stay, self.ties[0], self.hazard))
+
+    def hessian(self, D: Matrix, within: float = 1.0) -> Matrix:
+        """The Hessian times each row of ``D``, or ``within`` of its way from ``diag(expected)``."""
+        at = self.at
+        found = cox.hessian(D, within, self.share, at.start, at.deaths, self.stay, self.ties[0], self.expected)
+        return np.asarray(found)
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +103,7 @@ class Cox(RowWise):
     so that m bounds the Hessian, and Efron's alike. A shift of all predictions changes nothing: an *offset* has its
     best value wherever it is, which lets solvers centre columns under m, the better bound.
 
-    The conjugate is that of a flow of events. An event time k has ``W_k`` of them and what is carried over, ``C_{k−1}``;
+    The conjugate is that of a flow of events. Event time k has ``W_k`` of them and what is carried over, ``C_{k−1}``;
     the rows whose time is before the next one take their ``m_j``, and the rest ``C_k`` is carried on. With
     ``V_k = C_{k−1} + W_k`` and ``φ(x) = x log x``,
 
@@ -68,6 +119,8 @@ class Cox(RowWise):
 
     ties: str = "breslow"
     at: RiskSets | None = None
+    n: int = 0
+    latest: list[AtRisk] = field(default_factory=list, repr=False)
 
     quadratic = False
     labels = False
@@ -92,76 +145,74 @@ class Cox(RowWise):
             )
 
     def prepared(self, y: Vector, weights: Vector) -> Self:
-        return replace(self, at=RiskSets.create(y, weights))
+        return replace(self, at=RiskSets.create(y, weights), n=y.size, latest=[])
 
     @property
     def _sets(self) -> RiskSets:
         assert self.at is not None  # prepared
         return self.at
 
-    @cached_property
-    def _intervals(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-        return self._sets.start, self._sets.deaths, self._sets.strata
-
     @property
     def _efron(self) -> bool:
         return self.ties == "efron"
 
-    def _sorted(self, z: Vector) -> Vector:
-        return np.asarray(z[self._sets.rows], dtype=np.float64)
+    def _at(self, z: Vector) -> AtRisk:
+        """What is known at z, and kept until there is another: solvers ask for one thing after the other."""
+        known = self.latest[-1] if self.latest else None
+        if known is None or not np.array_equal(known.z, z):
+            known = AtRisk(self._sets, self._efron, z.copy())
+            self.latest[:] = [known]
+        return known
 
-    def _spread(self, values: Vector, like: Vector) -> Vector:
-        """Values of the rows that matter, zero elsewhere."""
-        found = np.zeros(like.shape)
-        found[self._sets.rows] = values
+    def _spread(self, values: Vector) -> Vector:
+        """Values of the rows that matter over their weights, zero elsewhere."""
+        found = np.zeros(self.n)
+        found[self._sets.rows] = values / self._sets.weights
         return found
 
-    def _at_risk(self, z: Vector) -> AtRisk:
-        at, z = self._sets, self._sorted(z)
-        logs = cox.log_risk(z, at.weights, at.start, at.strata)
-        return AtRisk(*cox.at_risk(z, at.weights, *self._intervals, logs, self._efron))
-
-    def _expected(self, z: Vector) -> Vector:
-        """``m_j/s_j`` of the rows that matter."""
-        at, risk = self._sets, self._at_risk(z)
-        return np.asarray(cox.expected(risk.share, at.start, at.deaths, risk.terms, risk.hazard) / at.weights)
-
     def value(self, y: Vector, z: Vector, weights: Vector) -> float:
-        at, z = self._sets, self._sorted(z)
-        logs = cox.log_risk(z, at.weights, at.start, at.strata)
-        return float(cox.loss(z, at.weights, *self._intervals, logs, self._efron))
+        return self._at(z).loss
 
     def gradient(self, y: Vector, z: Vector) -> Vector:
-        return self._spread(self._expected(z) - self._sets.is_event, z)
+        return self._spread(self._at(z).expected - self._sets.weights * self._sets.is_event)
 
     def curvature(self, y: Vector, z: Vector) -> Vector:
-        """The expected events, a bound of the Hessian."""
-        return self._spread(self._expected(z), z)
+        """The diagonal of the Hessian."""
+        return self._spread(self._at(z).diagonal)
 
     def secant(self, y: Vector, z: Vector) -> Vector:
-        return self.curvature(y, z)
+        """The expected events, a bound of the Hessian."""
+        return self._spread(self._at(z).expected)
 
     def hessian(self, y: Vector, z: Vector, weights: Vector) -> Callable[[Vector], Vector]:
-        rows, risk = self._sets.rows, self._at_risk(z)
+        rows, known = self._sets.rows, self._at(z)
 
         def product(d: Vector) -> Vector:
-            if not rows.size:
-                return np.zeros(d.shape)
-            d_sorted = self._sorted(d - d[rows[0]])  # a constant is mapped to zero exactly
-            image = cox.hessian(d_sorted, risk.share, *self._intervals, risk.stay, risk.terms, risk.hazard)
-            return self._spread(image, d)
+            found = np.zeros(d.shape)
+            if rows.size:
+                some = d[rows]
+                found[rows] = known.hessian((some - some[0])[None])[0]  # a constant is mapped to zero exactly
+            return found
 
         return product
 
+    def images(self, y: Vector, z: Vector, share: float) -> tuple[NDArray[np.int32], Callable[[Matrix], Matrix]]:
+        known = self._at(z)
+        return self._sets.rows.astype(np.int32), lambda A: known.hessian(A, 1.0 - share)
+
+    def _masses(self, u: Vector) -> Vector:
+        """The expected events at slopes u."""
+        at = self._sets
+        return np.asarray(at.weights * (u[at.rows] + at.is_event))
+
     def conjugate(self, y: Vector, u: Vector, weights: Vector) -> float:
         at = self._sets
-        m = at.weights * (self._sorted(u) + at.is_event)
-        return float(cox.conjugate(m, at.weights, *self._intervals, self._efron))
+        return float(cox.conjugate(self._masses(u), at.weights, at.start, at.deaths, at.strata, self._efron))
 
     def clip(self, y: Vector, u: Vector) -> Vector:
         at = self._sets
-        m = cox.flow(at.weights * (self._sorted(u) + at.is_event), at.weights, *self._intervals)
-        return self._spread(m / at.weights - at.is_event, u)
+        m = cox.flow(self._masses(u), at.weights, at.start, at.deaths, at.strata)
+        return self._spread(m - at.weights * at.is_event)
 
     def constant(self, y: Vector, weights: Vector) -> float:
         return 0.0
@@ -169,16 +220,14 @@ class Cox(RowWise):
     def shift(self, y: Vector, z: Vector, weights: Vector) -> float:
         return 0.0
 
-    def cumulative_hazard(self, z: Vector) -> tuple[NDArray[np.intp], Vector]:
+    def cumulative_hazard(self, z: Vector) -> tuple[NDArray[np.int64], Vector]:
         """A row of each event time, and by what the cumulative hazard of a row with z = 0 rises then."""
-        at, z = self._sets, self._sorted(z)
-        logs = cox.log_risk(z, at.weights, at.start, at.strata)
-        risk = AtRisk(*cox.at_risk(z, at.weights, *self._intervals, logs, self._efron))
-        return at.rows[at.start[:-1]], np.asarray(risk.terms[0] * np.exp(-logs))
+        known = self._at(z)
+        return self._sets.rows[self._sets.start[:-1]], np.asarray(known.ties[0][0] * np.exp(-known.logs))
 
     def concordance(self, z: Vector) -> tuple[float, float]:
         """Harrell's: the weights of concordant and of comparable pairs."""
         at = self._sets
-        rank = np.unique(self._sorted(z), return_inverse=True)[1].astype(np.int64) + 1
-        found, of = cox.concordance(rank, at.weights, *self._intervals, int(rank.max(initial=0)))
+        rank = np.unique(z[at.rows], return_inverse=True)[1].astype(np.int64) + 1
+        found, of = cox.concordance(rank, at.weights, at.start, at.deaths, at.strata, int(rank.max(initial=0)))
         return float(found), float(of)

@@ -3,6 +3,9 @@
 from collections.abc import Callable
 from typing import Any, Self
 
+import numpy as np
+from numpy.typing import NDArray
+
 from lambdahat._validation import check_target
 from lambdahat.linear import Matrix, Vector
 
@@ -18,6 +21,9 @@ class RowWise:
 
     def read(self, y: Any, n: int, name: str = "y", X_name: str = "X") -> Vector:
         return check_target(y, n, name, X_name)
+
+    def images(self, y: Vector, z: Vector, share: float) -> tuple[NDArray[np.int32], Callable[[Matrix], Matrix]] | None:
+        return None
 
     def check(self, y: Vector, name: str) -> None:
         """Any targets will do; labels are checked where they are read."""

@@ -10,9 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lambdahat._validation import check_target
+from lambdahat.kernels.cox import event_masses, log_risk, risk
 from lambdahat.linear import Vector
 
 _STRATUM = 2.0**32  # apart, in codes: more than there are times
+_FAR = 600.0  # logarithms of rates whose ratio is still a number
 
 Rows = NDArray[np.int64]
 
@@ -105,6 +107,10 @@ class RiskSets:
         Of these rows.
     is_event : array of bool
         Whether their event was seen.
+    interval : array of whole numbers
+        Where they are.
+    masses : array
+        The weight of the events of each interval.
     start, deaths, strata : arrays of whole numbers
         Intervals: see ``kernels.cox``.
     """
@@ -112,6 +118,8 @@ class RiskSets:
     rows: Rows
     weights: Vector
     is_event: NDArray[np.bool_]
+    interval: Rows
+    masses: Vector
     start: Rows
     deaths: Rows
     strata: Rows
@@ -120,17 +128,28 @@ class RiskSets:
     def create(cls, codes: Vector, weights: Vector) -> Self:
         """Of the codes of :class:`Survival`."""
         used = np.flatnonzero(weights > 0.0)
-        time, event = np.abs(codes[used]), codes[used] > 0.0
-        times = np.unique(time[event])  # distinct ones with events, of all strata
-        interval = np.searchsorted(times, time, side="right") - 1
-        # Rows before the first event of their stratum are at risk at none.
-        stratum_of = np.floor(times / _STRATUM) if times.size else np.zeros(1)
-        kept = (interval >= 0) & (stratum_of[np.maximum(interval, 0)] == np.floor(time / _STRATUM))
-        used, event, interval = used[kept], event[kept], interval[kept]
-        order = np.lexsort((~event, interval))
-        rows, is_event = used[order].astype(np.int64), event[order]
-        start = np.searchsorted(interval[order], np.arange(times.size + 1))
-        deaths = np.bincount(interval[event], minlength=times.size)
-        strata = np.append(np.flatnonzero(np.diff(stratum_of[: times.size], prepend=-1.0)), times.size)
-        whole = (array.astype(np.int64) for array in (start, deaths, strata))
-        return cls(rows, np.ascontiguousarray(weights[rows], dtype=np.float64), is_event, *whole)
+        event = codes[used] > 0.0
+        order = np.argsort(2.0 * np.abs(codes[used]) + ~event)  # of those at the same time, events first
+        rows, event = used[order].astype(np.int64), event[order]
+        time = np.abs(codes[rows])
+        stratum = np.floor(time / _STRATUM)
+        first = event & (np.diff(time, prepend=-1.0) > 0.0)  # of the events at a time
+        interval = np.cumsum(first) - 1
+        kept = (interval >= 0) & (stratum[first][interval] == stratum) if first.any() else first
+        rows, event, interval = rows[kept], event[kept], interval[kept]  # others are at risk at no event
+        K = int(first.sum())
+        start = np.searchsorted(interval, np.arange(K + 1))
+        deaths = np.bincount(interval[event], minlength=K)
+        strata = np.append(np.flatnonzero(np.diff(stratum[first], prepend=-1.0)), K)
+        s = np.ascontiguousarray(weights[rows], dtype=np.float64)
+        masses = event_masses(s, start, deaths)
+        return cls(rows, s, event, interval, masses, *(a.astype(np.int64) for a in (start, deaths, strata)))
+
+    def risk(self, z: Vector) -> Vector:
+        """``log S_k`` from predictions of these rows."""
+        if not z.size:
+            return np.zeros(0)
+        top = float(z.max())
+        if top - float(z.min()) > _FAR:
+            return np.asarray(log_risk(z, self.weights, self.start, self.strata))
+        return np.asarray(np.log(risk(np.exp(z - top), self.weights, self.start, self.strata)) + top)

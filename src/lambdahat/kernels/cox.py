@@ -1,11 +1,11 @@
 """Loops over the rows at risk: the partial likelihood, its derivatives, its conjugate, and concordance.
 
 Rows are sorted by stratum and time and lie in intervals: interval k is ``[start[k], start[k + 1])``, the rows whose
-time is at or after the k-th event time and before the next; its first ``deaths[k]`` rows have their event at that time,
-the others are censored. Stratum l has the intervals ``[strata[l], strata[l + 1])``. The rows at risk at event time k are
-those of interval k and of all later ones of the stratum. Weights ``s`` are positive.
-
-Nothing overflows for whatever predictions z: all that is kept are ratios of sums of ``s exp(z)``, none above 1.
+time is at or after the k-th event time and before the next; its first ``deaths[k]`` rows have their event at that
+time, the others are censored. Stratum l has the intervals ``[strata[l], strata[l + 1])``. At event time k are at risk
+those of interval k and of all later ones of the stratum: their *risk* is ``S_k``, the sum of weights (positive) times
+rates. Nothing overflows for whatever rates, since all that is kept are ratios of such sums: the ``share`` of a row in
+the risk of its own interval, and ``stay = S_{k+1}/S_k``, zero in the end of a stratum.
 """
 
 import numpy as np
@@ -13,8 +13,31 @@ from numba import njit
 
 
 @njit(cache=True, nogil=True)
+def event_masses(s, start, deaths):
+    """The weight of the events of each interval."""
+    found = np.zeros(deaths.shape[0])
+    for k in range(deaths.shape[0]):
+        for i in range(start[k], start[k] + deaths[k]):
+            found[k] += s[i]
+    return found
+
+
+@njit(cache=True, nogil=True)
+def risk(rate, s, start, strata):
+    """``S_k``, the sum of ``s∘rate`` over the rows at risk at event time k."""
+    found = np.empty(start.shape[0] - 1)
+    for stratum in range(strata.shape[0] - 1):
+        total = 0.0
+        for k in range(strata[stratum + 1] - 1, strata[stratum] - 1, -1):
+            for i in range(start[k], start[k + 1]):
+                total += s[i] * rate[i]
+            found[k] = total
+    return found
+
+
+@njit(cache=True, nogil=True)
 def log_risk(z, s, start, strata):
-    """``log S_k``, where ``S_k`` is the sum of ``s exp(z)`` over the rows at risk at event time k."""
+    """``log S_k`` with rates ``exp(z)`` so far apart that they overflow or vanish."""
     found = np.empty(start.shape[0] - 1)
     for stratum in range(strata.shape[0] - 1):
         top, total = -np.inf, 0.0  # the sum so far is exp(top) total
@@ -30,67 +53,44 @@ def log_risk(z, s, start, strata):
 
 
 @njit(cache=True, nogil=True)
-def loss(z, s, start, deaths, strata, logs, efron):
-    """Minus the logarithm of the partial likelihood, plus that of its largest value, from ``logs = log S_k``."""
-    value = 0.0
-    for k in range(deaths.shape[0]):
-        first, last = start[k], start[k] + deaths[k]
-        mass, part = 0.0, 0.0
-        for i in range(first, last):
-            mass += s[i]
-        least = np.log(mass)
-        for i in range(first, last):
-            value += s[i] * (logs[k] - least - z[i])
-        if efron and deaths[k] > 1:
-            for i in range(first, last):
-                part += s[i] * np.exp(z[i] - logs[k])
-            total = 0.0
-            for tie in range(1, deaths[k]):
-                c = tie / deaths[k]
-                total += np.log((1.0 - c * part) / (1.0 - c))
-            value += mass / deaths[k] * total
-    return value
+def ties(share, start, deaths, masses, efron):
+    """Sums over the ties of each interval: ``c = 0, 1/d, …`` for d events with Efron's, ``c = 0`` with Breslow's.
+
+    With the share ``π`` of the events in the risk and the mean weight ``W`` of an event (of Breslow's one tie: the
+    weight of all), five rows: ``Σ W/(1 − cπ)``, ``Σ W c/(1 − cπ)``, and ``Σ W c^r/(1 − cπ)²`` for r = 0, 1, 2; and a
+    number, ``Σ W log((1 − cπ)/(1 − c))`` over all intervals.
+    """
+    K, logarithms = deaths.shape[0], 0.0
+    terms = np.zeros((5, K))
+    for k in range(K):
+        if not efron or deaths[k] == 1:
+            terms[0, k] = terms[2, k] = masses[k]
+            continue
+        part = 0.0
+        for i in range(start[k], start[k] + deaths[k]):
+            part += share[i]
+        mean = masses[k] / deaths[k]
+        for tie in range(deaths[k]):
+            c = tie / deaths[k]
+            rest = 1.0 - c * part
+            logarithms += mean * np.log(rest / (1.0 - c))
+            terms[0, k] += mean / rest
+            terms[1, k] += mean * c / rest
+            terms[2, k] += mean / (rest * rest)
+            terms[3, k] += mean * c / (rest * rest)
+            terms[4, k] += mean * c * c / (rest * rest)
+    return terms, logarithms
 
 
 @njit(cache=True, nogil=True)
-def at_risk(z, s, start, deaths, strata, logs, efron):
-    """What derivatives at z are made of, from ``logs = log S_k``.
-
-    Returns
-
-    - ``share``, of each row in the risk of its own interval, ``s_i exp(z_i) / S_k``;
-    - ``stay`` = ``S_{k+1} / S_k``, zero for the last interval of a stratum;
-    - ``terms``, five rows of sums over the ties ``c = 0, 1/d, …`` of interval k (of ``c = 0`` alone with Breslow's),
-      with ``π`` the share of the events and ``W`` the mean weight of an event (Breslow: their sum):
-      ``Σ W/(1 − cπ)``, ``Σ W c/(1 − cπ)``, and ``Σ W c^r/(1 − cπ)²`` for r = 0, 1, 2;
-    - ``hazard`` = ``S_k H_k`` with the cumulative hazard ``H_k`` of a row with z = 0 in interval k.
-    """
-    K = deaths.shape[0]
-    share, stay, terms, hazard = np.empty(z.shape[0]), np.zeros(K), np.zeros((5, K)), np.empty(K)
-    for stratum in range(strata.shape[0] - 1):
-        carried = 0.0
-        for k in range(strata[stratum], strata[stratum + 1]):
-            mass, part = 0.0, 0.0
-            for i in range(start[k], start[k + 1]):
-                share[i] = s[i] * np.exp(z[i] - logs[k])
-            for i in range(start[k], start[k] + deaths[k]):
-                mass += s[i]
-                part += share[i]
-            ties = deaths[k] if efron else 1
-            for tie in range(ties):
-                c = tie / ties
-                rest = 1.0 - c * part
-                one = mass / ties / rest
-                terms[0, k] += one
-                terms[1, k] += one * c
-                terms[2, k] += one / rest
-                terms[3, k] += one * c / rest
-                terms[4, k] += one * c * c / rest
-            hazard[k] = carried + terms[0, k]
-            if k + 1 < strata[stratum + 1]:
-                stay[k] = np.exp(logs[k + 1] - logs[k])
-                carried = stay[k] * hazard[k]
-    return share, stay, terms, hazard
+def hazards(stay, terms):
+    """``S_k H_k``, with the cumulative hazard ``H_k`` of a row of rate 1 in interval k, from ``stay = S_{k+1}/S_k``."""
+    found = np.empty(stay.shape[0])
+    carried = 0.0
+    for k in range(stay.shape[0]):
+        found[k] = carried + terms[0, k]
+        carried = stay[k] * found[k]
+    return found
 
 
 @njit(cache=True, nogil=True)
@@ -105,28 +105,53 @@ def expected(share, start, deaths, terms, hazard):
 
 
 @njit(cache=True, nogil=True)
-def hessian(d, share, start, deaths, strata, stay, terms, hazard):
-    """The Hessian of the loss times ``d``, weights included."""
-    K = deaths.shape[0]
-    found, mean, mean_events = np.empty(d.shape[0]), np.empty(K), np.zeros(K)
-    for stratum in range(strata.shape[0] - 1):
+def diagonal(share, start, deaths, stay, terms, hazard):
+    """The diagonal of the Hessian of the loss, weights included."""
+    found = np.empty(share.shape[0])
+    carried = 0.0
+    for k in range(deaths.shape[0]):
+        carried += terms[2, k]
+        of_events = 2.0 * terms[3, k] - terms[4, k]
+        tied = start[k] + deaths[k]
+        for i in range(start[k], start[k + 1]):
+            first, second = hazard[k], carried
+            if i < tied:
+                first -= terms[1, k]
+                second -= of_events
+            found[i] = max(share[i] * (first - share[i] * second), 0.0)
+        carried *= stay[k] * stay[k]
+    return found
+
+
+@njit(cache=True, nogil=True)
+def hessian(D, within, share, start, deaths, stay, terms, m):
+    """The Hessian of the loss times each row of ``D``, weights included, or ``within`` of its way from ``diag(m)``.
+
+    ``m`` are the expected events.
+    """
+    K, found = deaths.shape[0], np.empty(D.shape)
+    mean, mean_events = np.empty(K), np.empty(K)
+    for a in range(D.shape[0]):
+        d, image = D[a], found[a]
         carried = 0.0
-        for k in range(strata[stratum + 1] - 1, strata[stratum] - 1, -1):
-            total = stay[k] * carried
-            for i in range(start[k], start[k + 1]):
-                total += share[i] * d[i]
-            for i in range(start[k], start[k] + deaths[k]):
-                mean_events[k] += share[i] * d[i]
-            mean[k] = carried = total
-        carried = 0.0
-        for k in range(strata[stratum], strata[stratum + 1]):
-            carried += terms[2, k] * mean[k] - terms[3, k] * mean_events[k]
-            of_events = terms[3, k] * mean[k] - terms[4, k] * mean_events[k]
+        for k in range(K - 1, -1, -1):
             tied = start[k] + deaths[k]
-            for i in range(start[k], start[k + 1]):
-                found[i] = share[i] * (d[i] * hazard[k] - carried)
-                if i < tied:
-                    found[i] -= share[i] * (d[i] * terms[1, k] - of_events)
+            of_events, others = 0.0, 0.0
+            for i in range(start[k], tied):
+                of_events += share[i] * d[i]
+            for i in range(tied, start[k + 1]):
+                others += share[i] * d[i]
+            mean_events[k] = of_events
+            mean[k] = carried = stay[k] * carried + (of_events + others)
+        carried = 0.0
+        for k in range(K):
+            tied = start[k] + deaths[k]
+            carried += within * (terms[2, k] * mean[k] - terms[3, k] * mean_events[k])
+            of_events = carried - within * (terms[3, k] * mean[k] - terms[4, k] * mean_events[k])
+            for i in range(start[k], tied):
+                image[i] = m[i] * d[i] - share[i] * of_events
+            for i in range(tied, start[k + 1]):
+                image[i] = m[i] * d[i] - share[i] * carried
             carried *= stay[k]
     return found
 

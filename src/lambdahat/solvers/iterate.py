@@ -12,9 +12,11 @@ from typing import Protocol
 
 import numpy as np
 
+from lambdahat.coupled import CoupledModel
 from lambdahat.design import Columns, QuadraticForm
 from lambdahat.linear import Matrix, Vector, by_row, rows_used
 from lambdahat.problem import Problem
+from lambdahat.solvers.coupled import coupled_form
 
 # Rows whose curvature is below this share of the mean count with it in the model: they are saturated.
 _FLOOR = 1e-8
@@ -204,11 +206,14 @@ class ProxNewton:
         return float(-conjugate - penalty.excess(h, a) - _slack(problem, self.free, h, self.w))
 
     def form(self, columns: Columns, h: Vector, previous: QuadraticForm | None) -> QuadraticForm:
-        self._h = h[columns]
-        self._local = local = self.problem.local(self.z, columns, slopes=self.slopes, floor=_FLOOR, secant=self._secant)
+        problem, w, self._h = self.problem, self.w[columns], h[columns]
+        if (coupled := coupled_form(problem, self.z, self.q, columns, self._h, w, self._secant)) is not None:
+            self._local, self._scale = problem, 1.0
+            return coupled
+        self._local = local = problem.local(self.z, columns, slopes=self.slopes, floor=_FLOOR, secant=self._secant)
         self._scale = scale = local.scale
         penalty = local.penalty.restricted(columns)
-        return local.design.form(columns, local.y, scale * self.q, scale * self._h, self.w[columns], penalty)
+        return local.design.form(columns, local.y, scale * self.q, scale * self._h, w, penalty)
 
     def step(self, columns: Columns, form: QuadraticForm) -> None:
         if form.self_contained:  # its gap is quadratic in an error of h, and lost in rounding before that of the loss
@@ -229,7 +234,7 @@ class ProxNewton:
             slopes = np.where(slopes > 0.0, slopes * (least / max(up, 1e-300)), slopes * (least / max(down, 1e-300)))
         return slopes
 
-    def _move(self, columns: Columns, shift: Vector, h: Vector, local: Problem) -> bool:
+    def _move(self, columns: Columns, shift: Vector, h: Vector, local: Problem | CoupledModel) -> bool:
         """Step along ``shift``, shortened until the objective falls enough; False where it falls nowhere.
 
         Coefficients of rare columns may go far too far, where the few rows concerned are sure of their class: first of
@@ -273,7 +278,9 @@ class ProxNewton:
             h = problem.design.gradient_columns(free, self.q)
             if np.all(np.abs(h) <= _rounding(problem, free)):
                 return
-            local = problem.local(self.z, free, slopes=self.slopes, floor=_FLOOR, secant=self._secant)
+            local = problem.coupled(self.z) or problem.local(
+                self.z, free, slopes=self.slopes, floor=_FLOOR, secant=self._secant
+            )
             shift = local.solve_support(
                 free, self.w[free], local.scale * h, atol=1e-3 * local.scale * float(np.abs(h).max())
             )
@@ -284,8 +291,9 @@ class ProxNewton:
     def _settle_offset(self) -> None:
         datafit, y, s = self.problem.datafit, self.problem.y, self.problem.design.weights
         if (exact := datafit.shift(y, self.z, s)) is not None:
-            self.z = self.z + exact
-            self.loss = self._loss(self.z)
+            if exact != 0.0:
+                self.z = self.z + exact
+                self.loss = self._loss(self.z)
             return
         reach = datafit.reach
         for _ in range(_NEWTON_STEPS):
