@@ -66,9 +66,12 @@ class CoupledModel:
 
     def solve_support(
         self, support: Columns, w_S: Matrix, b: Matrix, *, atol: float, guess: Matrix | None = None,
-        damping: float = 0.0,
+        damping: float = 0.0, most: int = _MOST_PRODUCTS,
     ) -> Matrix:  # fmt: skip
-        """Solve ``(∇²F_SS + ∇²g_SS) v = b``, offset eliminated, by conjugate gradients: see :class:`Problem`."""
+        """Solve ``(∇²F_SS + ∇²g_SS) v = b``, offset eliminated, by conjugate gradients: see :class:`Problem`.
+
+        ``most`` bounds the number of products.
+        """
         on = self.penalty.restricted(support)
         variances = self._variances(support)
         curvature = on.curvature(w_S)
@@ -85,7 +88,7 @@ class CoupledModel:
 
         diagonal = curvature.diagonal_after(np.zeros(support.size))
         diagonal = diagonal.reshape(diagonal.shape + (1,) * (variances.ndim - diagonal.ndim)) + variances
-        return conjugate_gradient(product, diagonal, b, atol=atol, max_iter=_MOST_PRODUCTS, guess=guess)[0]
+        return conjugate_gradient(product, diagonal, b, atol=atol, max_iter=most, guess=guess)[0]
 
     def _variances(self, support: Columns) -> Matrix:
         """The diagonal of ``X̃_SᵀH X̃_S``, or more: about the means under each target's own curvatures."""

@@ -28,17 +28,22 @@ class AtRisk:
     z: Vector
 
     @cached_property
-    def z_sorted(self) -> Vector:
-        return np.asarray(self.z[self.at.rows], dtype=np.float64)
+    def top(self) -> float:
+        return float(np.max(self.z[self.at.rows], initial=-np.inf))
+
+    @cached_property
+    def below(self) -> Vector:
+        """``z − top``, sorted: what a shift does not change loses no digits to one."""
+        return np.asarray(self.z[self.at.rows] - self.top, dtype=np.float64)
 
     @cached_property
     def logs(self) -> Vector:
-        """``log S_k``."""
-        return self.at.risk(self.z_sorted)
+        """``log S_k − top``."""
+        return self.at.log_risk(self.below)
 
     @cached_property
     def share(self) -> Vector:
-        return np.asarray(self.at.weights * np.exp(self.z_sorted - self.logs[self.at.interval]))
+        return np.asarray(self.at.weights * np.exp(self.below - self.logs[self.at.interval]))
 
     @cached_property
     def stay(self) -> Vector:
@@ -59,9 +64,7 @@ class AtRisk:
     def loss(self) -> float:
         at = self.at
         risk = float(at.masses @ (self.logs - np.log(at.masses)))
-        return (
-            risk - float(at.weights[at.is_event] @ self.z_sorted[at.is_event]) + (self.ties[1] if self.efron else 0.0)
-        )
+        return risk - float(at.weights[at.is_event] @ self.below[at.is_event]) + (self.ties[1] if self.efron else 0.0)
 
     @cached_property
     def expected(self) -> Vector:
@@ -223,7 +226,7 @@ class Cox(RowWise):
     def cumulative_hazard(self, z: Vector) -> tuple[NDArray[np.int64], Vector]:
         """A row of each event time, and by what the cumulative hazard of a row with z = 0 rises then."""
         known = self._at(z)
-        return self._sets.rows[self._sets.start[:-1]], np.asarray(known.ties[0][0] * np.exp(-known.logs))
+        return self._sets.rows[self._sets.start[:-1]], np.asarray(known.ties[0][0] * np.exp(-known.logs - known.top))
 
     def concordance(self, z: Vector) -> tuple[float, float]:
         """Harrell's: the weights of concordant and of comparable pairs."""

@@ -145,11 +145,8 @@ class RiskSets:
         masses = event_masses(s, start, deaths)
         return cls(rows, s, event, interval, masses, *(a.astype(np.int64) for a in (start, deaths, strata)))
 
-    def risk(self, z: Vector) -> Vector:
-        """``log S_k`` from predictions of these rows."""
-        if not z.size:
-            return np.zeros(0)
-        top = float(z.max())
-        if top - float(z.min()) > _FAR:
-            return np.asarray(log_risk(z, self.weights, self.start, self.strata))
-        return np.asarray(np.log(risk(np.exp(z - top), self.weights, self.start, self.strata)) + top)
+    def log_risk(self, below: Vector) -> Vector:
+        """``log S_k`` from the logarithms of the rates of these rows, the largest of which is zero."""
+        if np.min(below, initial=0.0) < -_FAR:
+            return np.asarray(log_risk(below, self.weights, self.start, self.strata))
+        return np.asarray(np.log(risk(np.exp(below), self.weights, self.start, self.strata)))

@@ -37,7 +37,8 @@ def pipeline_folds(
     """One inner problem per fold on the data that the fold's own transformers make."""
     n = _num_samples(X)
     (target, classes), weight = model._read_target(y, n), check_sample_weight(sample_weight, n)
-    labels = np.asarray(y).reshape(target.shape)
+    labels = np.asarray(y)
+    labels = labels.reshape(target.shape) if labels.size == target.size else y  # a frame of several fields
     made = model._model(names, classes)
 
     def checked(y: Matrix, *_: Any) -> Matrix:
@@ -57,7 +58,7 @@ def pipeline_folds(
     folds: list[Fold] = []
     for train, test in criterion.splits(index):
         fitted = clone(steps)
-        Xt = fitted.fit_transform(_safe_indexing(X, train), labels[train])
+        Xt = fitted.fit_transform(_safe_indexing(X, train), _safe_indexing(labels, train))
         Xt, yt, wt = check_rows(Xt, target[train], weight[train], target=checked)
         X_val = fitted.transform(_safe_indexing(X, test))
         X_val, y_val, w_val = check_rows(X_val, target[test], weight[test], names=("X_val", "y_val"), target=checked)

@@ -1,4 +1,4 @@
-"""The model of a loss whose rows depend on each other, on a working set of short dense columns, by Gram matrices."""
+"""Losses whose rows depend on each other: their model on short dense columns, Newton's step on a support of others."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 import numpy as np
 
+from lambdahat.coupled import CoupledModel
 from lambdahat.design import Columns
-from lambdahat.design.forms import GramForm
+from lambdahat.design.forms import MAX_PRODUCTS, GramForm
 from lambdahat.linear import Matrix, Vector
 from lambdahat.penalties import Penalty
 from lambdahat.problem import Problem
@@ -61,3 +62,16 @@ def coupled_form(
         return np.asarray(q - hessian(design.product(columns, step)))
 
     return CoupledForm(A @ image(A).T, rr, h, w, problem.penalty.restricted(columns), residual)
+
+
+def newton_target(problem: Problem, local: CoupledModel, S: Columns, w_S: Vector, q: Vector, damping: float) -> Vector:
+    """Where a damped Newton step on a support leads, or the kinks that it would cross on the way.
+
+    The diagonal model does not know how rows depend on each other: it finds the support, and is slow in the end.
+    """
+    on = problem.penalty.restricted(S)
+    b = problem.design.gradient_columns(S, q) - on.gradient(w_S)
+    atol = 0.1 * float(np.abs(b).max(initial=0.0))
+    new = w_S + local.solve_support(S, w_S, b, atol=atol, damping=damping, most=MAX_PRODUCTS)
+    target = on.crossing(w_S, new)
+    return np.asarray(new if target is None else target)

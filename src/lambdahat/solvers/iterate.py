@@ -16,7 +16,8 @@ from lambdahat.coupled import CoupledModel
 from lambdahat.design import Columns, QuadraticForm
 from lambdahat.linear import Matrix, Vector, by_row, rows_used
 from lambdahat.problem import Problem
-from lambdahat.solvers.coupled import coupled_form
+from lambdahat.solvers.coupled import CoupledForm, coupled_form, newton_target
+from lambdahat.solvers.descent import LEAST_DAMPING, settled
 
 # Rows whose curvature is below this share of the mean count with it in the model: they are saturated.
 _FLOOR = 1e-8
@@ -24,9 +25,11 @@ _SUFFICIENT = 1e-4  # of the decrease that the model promises
 _ROUNDING = 1e-14
 _HALVINGS = 40
 _NEWTON_STEPS = 50
+_DAMPING = 1e-3  # of a coupled loss's Newton steps, at first
 # The share of the secants' curvature in a model: at first, at least (rows without curvature of their own have values of
-# its inverse in the model, which costs digits), and by what it falls or rises where a whole step does or does not do.
-_SECANT, _LEAST_SECANT, _EASE, _TIGHTEN = 1.0, 1e-3, 0.3, 3.0
+# its inverse in the model, which costs digits; a coupled model has none), and by what it falls or rises where a whole
+# step does or does not do.
+_SECANT, _LEAST_SECANT, _LEAST_SHARE, _EASE, _TIGHTEN = 1.0, 1e-3, 1e-6, 0.3, 3.0
 
 
 class Iterate(Protocol):
@@ -162,6 +165,7 @@ class ProxNewton:
         self.loss = self._loss(self.z)
         self._form: QuadraticForm | None = None
         self._secant = _SECANT
+        self._damping = _DAMPING
         self._settle()
 
     def look(self, h: Matrix | None) -> Generator[Matrix, Matrix, Matrix]:
@@ -221,8 +225,25 @@ class ProxNewton:
         moved = np.flatnonzero(form.w != self.w[columns])
         columns, h = columns[moved], self._h[moved]
         self._form = form
+        before = rows_used(self.w)
         self._move(columns, form.w[moved] - self.w[columns], h, self._local)
         self._settle()
+        if not isinstance(form, CoupledForm) and settled(before, rows_used(self.w)):
+            local = self.problem.coupled(self.z)
+            if local is not None:
+                self._newton(local)
+
+    def _newton(self, local: CoupledModel) -> None:
+        S = self.problem.penalty.generalized_support(self.w)
+        new = newton_target(self.problem, local, S, self.w[S], self.q, self._damping)
+        on, z = self.problem.penalty.restricted(S), self.z + self.problem.design.product(S, new - self.w[S])
+        loss = self._loss(z)
+        if loss + on.value(new) < self.loss + on.value(self.w[S]):
+            self.w[S], self.z, self.loss = new, z, loss
+            self._damping = max(0.1 * self._damping, LEAST_DAMPING)
+            self._settle()
+        else:
+            self._damping = min(3.0 * max(self._damping, 1e-6), 1.0)
 
     def _within_domain(self, q: Vector) -> Vector:
         """Slopes of a model, from ``s`` times them, brought to where the conjugate is finite."""
@@ -262,7 +283,8 @@ class ProxNewton:
         return False
 
     def _share(self, change: float) -> None:
-        self._secant = min(max(change * self._secant, _LEAST_SECANT), _SECANT)
+        least = _LEAST_SHARE if isinstance(self._form, CoupledForm) else _LEAST_SECANT
+        self._secant = min(max(change * self._secant, least), _SECANT)
 
     def _settle(self) -> None:
         """Fit the offset and the unpenalised columns exactly, by Newton's method."""
