@@ -16,6 +16,7 @@ NAMES = (
     "blocks",
     "svm",
     "glm",
+    "cox",
     "hold_out",
     "cross_validation",
     "tuning",

@@ -15,7 +15,8 @@ import importlib, json, pkgutil
 import numpy as np, scipy.sparse
 import lambdahat.kernels
 from lambdahat import ElasticNet, GradientSearch, HeldOut, Lasso, Ridge, SparseLogisticRegression, WeightedLasso
-from lambdahat import GroupLasso, LinearSVR, MultiTaskElasticNet, MultiTaskLasso, SparseGroupLasso, hypergradient
+from lambdahat import CoxLasso, GroupLasso, LinearSVR, MultiTaskElasticNet, MultiTaskLasso
+from lambdahat import SparseGroupLasso, hypergradient
 
 rng = np.random.default_rng(0)
 X, y = rng.normal(size=(60, 250)), rng.normal(size=60)
@@ -31,6 +32,10 @@ for dtype in (np.float64, np.float32):
         GradientSearch(LinearSVR(), cv=3, max_evals=5).fit(A, y).predict(A)
         classifier = SparseLogisticRegression(0.02, l1_ratio=0.9)
         GradientSearch(classifier, cv=3, max_evals=5).fit(A, y > 0.0).predict_proba(A)
+        for ties in ("breslow", "efron"):
+            search = GradientSearch(CoxLasso(ties=ties), cv=3, max_evals=5).fit(A, np.round(np.abs(y), 1))
+            search.best_estimator_.predict_survival_function(A), search.score(A, np.abs(y))
+            CoxLasso(1e-5, ties=ties).fit(1e3 * A, np.round(np.abs(y), 1))  # risks that are far apart
         for method in ("implicit_forward", "forward", "backward"):
             hypergradient(Lasso(0.05), A, y, cv=3, method=method)
             hypergradient(Lasso(0.05, positive=True), A, y, cv=3, method=method)

@@ -5,6 +5,7 @@ from importlib.metadata import PackageNotFoundError, version
 from lambdahat.criteria import CrossValidation, HeldOut
 from lambdahat.estimators import (
     AdaptiveLasso,
+    CoxLasso,
     ElasticNet,
     ElasticNetCV,
     GammaLasso,
@@ -41,6 +42,7 @@ except PackageNotFoundError:  # a source tree on sys.path
 
 __all__ = [
     "AdaptiveLasso",
+    "CoxLasso",
     "CrossValidation",
     "ElasticNet",
     "ElasticNetCV",

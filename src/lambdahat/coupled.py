@@ -76,9 +76,12 @@ class CoupledModel:
 
     def solve_support(
         self, support: Columns, w_S: Matrix, b: Matrix, *, atol: float, guess: Matrix | None = None,
-        damping: float = 0.0, most_products: int = _MOST_PRODUCTS,
+        damping: float = 0.0, most: int = _MOST_PRODUCTS,
     ) -> Matrix:  # fmt: skip
-        """Solve ``(∇²F_SS + ∇²g_SS) v = b``, offset eliminated, by conjugate gradients: see :class:`Problem`."""
+        """Solve ``(∇²F_SS + ∇²g_SS) v = b``, offset eliminated, by conjugate gradients: see :class:`Problem`.
+
+        ``most`` bounds the number of products.
+        """
         on = self.penalty.restricted(support)
         variances = self._variances(support)
         curvature, moving = on.curvature(w_S), on.moving(w_S)
@@ -98,9 +101,8 @@ class CoupledModel:
         diagonal = curvature.diagonal_after(np.zeros(support.size))
         diagonal = diagonal.reshape(diagonal.shape + (1,) * (variances.ndim - diagonal.ndim)) + variances
         guess = None if guess is None else passes.at_rest(guess)
-        return conjugate_gradient(product, diagonal, passes.at_rest(b), atol=atol, max_iter=most_products, guess=guess)[
-            0
-        ]
+        b = passes.at_rest(b)
+        return conjugate_gradient(product, diagonal, b, atol=atol, max_iter=most, guess=guess)[0]
 
     def _variances(self, support: Columns) -> Matrix:
         """The diagonal of ``X̃_SᵀH X̃_S``, or more: about the means under each target's own curvatures."""

@@ -154,7 +154,7 @@ class Problem:
         return self.coupled(z) or self.local(z, support)
 
     def coupled(self, z: Matrix) -> CoupledModel | None:
-        """The second-order model at predictions ``z`` of a loss whose Hessian is no diagonal matrix."""
+        """The second-order model at predictions z of a loss whose rows depend on each other; None for other losses."""
         s = self.design.weights
         hessian = self.datafit.hessian(self.y, z, s)
         if hessian is None:

@@ -2,7 +2,7 @@
 
 from lambdahat.criteria.base import Criterion, Data, Fold, Validation, check_trainable, is_constant
 from lambdahat.criteria.cross_val import CrossValidation
-from lambdahat.criteria.held_out import HeldOut
+from lambdahat.criteria.held_out import HeldOut, judged_by
 from lambdahat.criteria.together import together
 
 __all__ = [
@@ -14,5 +14,6 @@ __all__ = [
     "Validation",
     "check_trainable",
     "is_constant",
+    "judged_by",
     "together",
 ]

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lambdahat._validation import check_target, check_targets, encode_labels
+from lambdahat._validation import check_targets, encode_labels
 from lambdahat.box_problem import BoxModel, BoxProblem
 from lambdahat.datafits import Datafit, Quadratic
 from lambdahat.design import Columns, Design, Moments, NormalEquations
@@ -36,14 +36,15 @@ class Data:
     groups: Any = None
     columns: list[str] | None = None  # names, where X is a frame
     classes: NDArray[Any] | None = None  # the labels that y has as −1 and +1, or as their numbers if more than two
+    given: Any = None  # y as it was handed over
     moments: list[Moments] = field(default_factory=list)  # of all rows, left here by a pass over X for a later fit
 
-    def target(self, y: Any, n: int, name: str, X_name: str) -> Matrix:
-        """Other rows' targets, validated, as ``y`` has these."""
+    def target(self, y: Any, n: int, name: str, X_name: str, *, read: Callable[..., Vector]) -> Matrix:
+        """Other rows' targets, validated, as ``y`` has these; ``read`` is that of the datafit."""
         if self.y.ndim == 2:
             return check_targets(y, n, name, X_name, self.y.shape[1])
         if self.classes is None:
-            return check_target(y, n, name, X_name)
+            return read(y, n, name, X_name)
         return encode_labels(y, self.classes, n, name, X_name)
 
 
@@ -145,6 +146,7 @@ def _check_learnable(
 ) -> None:
     """Refuse training rows that have nothing to teach."""
     y = problem.y[problem.design.rows]
+    problem.datafit.check(y, f"{target}, in {where},")
     constant = not np.ptp(y, axis=0).any()
     if y.ndim == 2 and not problem.datafit.quadratic and (absent := np.flatnonzero(~y.any(axis=0))).size:
         label = "" if classes is None else f" {classes.tolist()[absent[0]]!r}"

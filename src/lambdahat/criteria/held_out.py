@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from lambdahat.box_problem import BoxModel, BoxProblem
 from lambdahat.criteria.base import Data, Fold
 from lambdahat.criteria.together import together
 from lambdahat.design import as_storage
+from lambdahat.linear import Matrix, Vector
 from lambdahat.problem import Model, Problem
 
 
@@ -38,8 +40,8 @@ class HeldOut:
     sample_weight: Any = None
 
     def folds(self, model: Model | BoxModel, data: Data) -> list[Fold]:
-        names = ("X_val", "y_val")
-        X, y, weight = check_rows(self.X_val, self.y_val, self.sample_weight, names=names, target=data.target)
+        names, read = ("X_val", "y_val"), partial(data.target, read=model.datafit.read)
+        X, y, weight = check_rows(self.X_val, self.y_val, self.sample_weight, names=names, target=read)
         model.datafit.check(y, names[1])
         if X.shape[1] != data.storage.shape[1]:
             raise ValueError(
@@ -48,6 +50,11 @@ class HeldOut:
         for ours, theirs in zip(data.columns or (), column_names(self.X_val) or (), strict=False):
             if ours != theirs:
                 raise ValueError(f"X_val has column {theirs!r} where X has {ours!r}: pass the same columns in order")
-        problems: tuple[Problem | BoxProblem, ...] = model.several(data.storage, data.y, [data.sample_weight])[0]
-        targets = [target - problem.y_mean for target, problem in zip(model.targets(y), problems, strict=True)]
-        return [Fold(problems, together(problems, as_storage(X), targets, np.asarray(weight / weight.sum())))]
+        return [judged_by(model, data, X, y, weight)]
+
+
+def judged_by(model: Model | BoxModel, data: Data, X: Any, y: Matrix, weight: Vector) -> Fold:
+    """The problems of all rows of the data, judged by other rows, validated already."""
+    problems: tuple[Problem | BoxProblem, ...] = model.several(data.storage, data.y, [data.sample_weight])[0]
+    targets = [target - problem.y_mean for target, problem in zip(model.targets(y), problems, strict=True)]
+    return Fold(problems, together(problems, as_storage(X), targets, np.asarray(weight / weight.sum())))

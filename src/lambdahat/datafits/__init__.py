@@ -1,6 +1,7 @@
 """Smooth losses of the prediction."""
 
 from lambdahat.datafits.base import Datafit
+from lambdahat.datafits.cox import Cox
 from lambdahat.datafits.gamma import Gamma
 from lambdahat.datafits.huber import Huber
 from lambdahat.datafits.logistic import Logistic
@@ -10,8 +11,10 @@ from lambdahat.datafits.poisson import Poisson
 from lambdahat.datafits.quadratic import Quadratic
 from lambdahat.datafits.root import RootMeanSquare
 from lambdahat.datafits.squared_hinge import SquaredHinge
+from lambdahat.datafits.survival import Survival
 
 __all__ = [
+    "Cox",
     "Datafit",
     "Gamma",
     "Huber",
@@ -21,5 +24,6 @@ __all__ = [
     "Quadratic",
     "RootMeanSquare",
     "SquaredHinge",
+    "Survival",
     "log_probabilities",
 ]

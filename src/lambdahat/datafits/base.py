@@ -3,6 +3,9 @@
 from collections.abc import Callable
 from typing import Any, Protocol, Self
 
+import numpy as np
+from numpy.typing import NDArray
+
 from lambdahat.linear import Matrix, Vector
 
 
@@ -50,6 +53,16 @@ class Datafit(Protocol):
 
     def hessian(self, y: Vector, z: Vector, weights: Vector) -> Callable[[Matrix], Matrix] | None:
         """``d ↦ ∇²F(z) d``, or None where that is ``s∘f''∘d``: where no row depends on another."""
+
+    def images(self, y: Vector, z: Vector, share: float) -> tuple[NDArray[np.int32], Callable[[Matrix], Matrix]] | None:
+        """A model between ``∇²F(z)`` and ``diag(s∘secant)``, which bounds it: that share of the way from the first.
+
+        Returns the rows that it concerns, and the map of the rows of a matrix, each of them predictions of these rows,
+        to their images; or None where solvers shall take the diagonal ``s∘f''`` for ``∇²F``.
+        """
+
+    def read(self, y: Any, n: int, name: str = "y", X_name: str = "X") -> Vector:
+        """What a user hands over as targets of n rows, as one number a row; labels are read elsewhere."""
 
     def check(self, y: Vector, name: str) -> None:
         """Refuse targets that the loss is not for, in a sentence."""

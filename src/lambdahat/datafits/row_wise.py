@@ -1,8 +1,12 @@
 """What losses have in common of which no row depends on another."""
 
 from collections.abc import Callable
-from typing import Self
+from typing import Any, Self
 
+import numpy as np
+from numpy.typing import NDArray
+
+from lambdahat._validation import check_target
 from lambdahat.linear import Matrix, Vector
 
 
@@ -13,6 +17,12 @@ class RowWise:
         return self
 
     def hessian(self, y: Vector, z: Vector, weights: Vector) -> Callable[[Matrix], Matrix] | None:
+        return None
+
+    def read(self, y: Any, n: int, name: str = "y", X_name: str = "X") -> Vector:
+        return check_target(y, n, name, X_name)
+
+    def images(self, y: Vector, z: Vector, share: float) -> tuple[NDArray[np.int32], Callable[[Matrix], Matrix]] | None:
         return None
 
     def check(self, y: Vector, name: str) -> None:

@@ -164,6 +164,16 @@ class Design:
         assert isinstance(self.storage, DenseStorage)
         return self.storage.gather(columns, self.rows[block], self.root_weights[block], self.means[columns])
 
+    def is_short(self, columns: Columns) -> bool:
+        """Whether these columns are dense, and few and short enough that all their rows may be gathered at once."""
+        dense = isinstance(self.storage, DenseStorage)
+        return dense and columns.size <= FACTORISED and self.rows.size <= _BLOCK
+
+    def gather_rows(self, columns: Columns, rows: NDArray[np.int32]) -> Matrix:
+        """Some rows of ``X̃[:, columns]``, transposed, in C order."""
+        assert isinstance(self.storage, DenseStorage)
+        return self.storage.gather(columns, rows, np.ones(rows.size), self.means[columns])
+
     def gram(self, columns: Columns, known: Matrix | None = None, A: Matrix | None = None) -> Matrix:
         """``X̃_SᵀSX̃_S`` of some columns of a dense X, zero where they are constant.
 

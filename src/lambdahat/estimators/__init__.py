@@ -3,6 +3,7 @@
 from lambdahat.estimators.adaptive import AdaptiveLasso
 from lambdahat.estimators.blocks import GroupLasso, MultiTaskElasticNet, MultiTaskLasso, SparseGroupLasso
 from lambdahat.estimators.convergence import jacobian_convergence
+from lambdahat.estimators.cox import CoxLasso
 from lambdahat.estimators.cross_validated import ElasticNetCV, LassoCV, SparseLogisticRegressionCV
 from lambdahat.estimators.functions import HypergradientResult, PathResult, alpha_max, hypergradient, path
 from lambdahat.estimators.glm import GammaLasso, HuberLasso, PoissonLasso, SparseGLM
@@ -18,6 +19,7 @@ from lambdahat.hypergradient import JacobianConvergence
 
 __all__ = [
     "AdaptiveLasso",
+    "CoxLasso",
     "ElasticNet",
     "ElasticNetCV",
     "GammaLasso",

@@ -27,7 +27,6 @@ from lambdahat._validation import (
     check_name,
     check_real,
     check_sample_weight,
-    check_target,
     column_names,
     unchanged_on_error,
 )
@@ -51,7 +50,7 @@ def validated(
     check_magnitude(largest, "X", "its columns")
     target, classes = model._read_target(y, X.shape[0])
     weight = check_sample_weight(sample_weight, X.shape[0])
-    return Data(model._storage(X), target, weight, X, groups, columns, classes)
+    return Data(model._storage(X), target, weight, X, groups, columns, classes, y)
 
 
 def _read(estimator: BaseEstimator, X: Any, columns: list[str] | None, *, reset: bool) -> tuple[Any, float]:
@@ -167,7 +166,7 @@ class LinearModel(BaseEstimator):
 
     def _read_target(self, y: Any, n: int) -> tuple[Matrix, NDArray[Any] | None]:
         """The target as the datafit takes it, and its classes."""
-        target = check_target(y, n)
+        target = self._datafit.read(y, n)
         self._datafit.check(target, "y")
         return target, None
 

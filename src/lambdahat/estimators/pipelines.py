@@ -12,7 +12,7 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _num_samples
 
 from lambdahat._validation import check_rows, check_sample_weight
-from lambdahat.criteria import Criterion, CrossValidation, Data, Fold, HeldOut
+from lambdahat.criteria import Criterion, CrossValidation, Data, Fold, HeldOut, judged_by
 from lambdahat.design import as_storage
 from lambdahat.estimators.base import LinearModel, check_model
 from lambdahat.linear import Matrix, Vector
@@ -37,7 +37,8 @@ def pipeline_folds(
     """One inner problem per fold on the data that the fold's own transformers make."""
     n = _num_samples(X)
     (target, classes), weight = model._read_target(y, n), check_sample_weight(sample_weight, n)
-    labels = np.asarray(y).reshape(target.shape)
+    labels = np.asarray(y)
+    labels = labels.reshape(target.shape) if labels.size == target.size else y  # a frame of several fields
     made = model._model(names, classes)
 
     def checked(y: Matrix, *_: Any) -> Matrix:
@@ -57,8 +58,9 @@ def pipeline_folds(
     folds: list[Fold] = []
     for train, test in criterion.splits(index):
         fitted = clone(steps)
-        Xt = fitted.fit_transform(_safe_indexing(X, train), labels[train])
+        Xt = fitted.fit_transform(_safe_indexing(X, train), _safe_indexing(labels, train))
         Xt, yt, wt = check_rows(Xt, target[train], weight[train], target=checked)
-        judge = HeldOut(fitted.transform(_safe_indexing(X, test)), labels[test], weight[test])
-        folds += judge.folds(made, data(Xt, yt, wt))
+        X_val = fitted.transform(_safe_indexing(X, test))
+        X_val, y_val, w_val = check_rows(X_val, target[test], weight[test], names=("X_val", "y_val"), target=checked)
+        folds.append(judged_by(made, data(Xt, yt, wt), X_val, y_val, w_val))
     return folds

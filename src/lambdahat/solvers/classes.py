@@ -169,7 +169,7 @@ class Classes:
         h = Passes(problem.design, S, on.moving(w)).gradient(self.q)
         b = h - on.gradient(w)
         accuracy = max(atol, _ACCURACY * float(np.abs(b).max()))
-        d = model.solve_support(S, w, b, atol=accuracy, damping=damping, most_products=_MOST_PRODUCTS)
+        d = model.solve_support(S, w, b, atol=accuracy, damping=damping, most=_MOST_PRODUCTS)
         target = on.crossing(w, w + d)
         if target is None:
             return self._move(S, d, -float(np.vdot(b, d)))

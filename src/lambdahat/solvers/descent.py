@@ -8,7 +8,7 @@ short and signs in place while the support is still wrong.
 
 import numpy as np
 
-from lambdahat.design import QuadraticForm
+from lambdahat.design import Columns, QuadraticForm
 from lambdahat.linear import rows_used
 from lambdahat.solvers.newton import newton_step
 
@@ -48,7 +48,7 @@ class Descent:
         if gap <= gap_target:
             return gap
         after = rows_used(form.w)
-        if np.setxor1d(before, after, assume_unique=True).size > _SETTLED * max(1, after.size):
+        if not settled(before, after):
             return gap
         if newton_step(form, self.damping, atol):
             self.damping = max(0.1 * self.damping, self.least)
@@ -57,6 +57,11 @@ class Descent:
             self.damping = min(3.0 * max(self.damping, 1e-6), 1.0)
             self.n_sweeps = min(_MOST_SWEEPS, 2 * self.n_sweeps)
         return gap
+
+
+def settled(before: Columns, after: Columns) -> bool:
+    """Whether next to nothing has changed between two supports."""
+    return np.setxor1d(before, after, assume_unique=True).size <= _SETTLED * max(1, after.size)
 
 
 class Progress:

@@ -12,9 +12,12 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from lambdahat.coupled import CoupledModel
 from lambdahat.design import Columns, QuadraticForm
 from lambdahat.linear import Matrix, Vector, by_row, rows_used
 from lambdahat.problem import Problem
+from lambdahat.solvers.coupled import CoupledForm, coupled_form, newton_target
+from lambdahat.solvers.descent import LEAST_DAMPING, settled
 
 # Rows whose curvature is below this share of the mean count with it in the model: they are saturated.
 _FLOOR = 1e-8
@@ -22,9 +25,11 @@ _SUFFICIENT = 1e-4  # of the decrease that the model promises
 _ROUNDING = 1e-14
 _HALVINGS = 40
 _NEWTON_STEPS = 50
+_DAMPING = 1e-3  # of a coupled loss's Newton steps, at first
 # The share of the secants' curvature in a model: at first, at least (rows without curvature of their own have values of
-# its inverse in the model, which costs digits), and by what it falls or rises where a whole step does or does not do.
-_SECANT, _LEAST_SECANT, _EASE, _TIGHTEN = 1.0, 1e-3, 0.3, 3.0
+# its inverse in the model, which costs digits; a coupled model has none), and by what it falls or rises where a whole
+# step does or does not do.
+_SECANT, _LEAST_SECANT, _LEAST_SHARE, _EASE, _TIGHTEN = 1.0, 1e-3, 1e-6, 0.3, 3.0
 
 
 class Iterate(Protocol):
@@ -164,6 +169,7 @@ class ProxNewton:
         self.loss = self._loss(self.z)
         self._form: QuadraticForm | None = None
         self._secant = _SECANT
+        self._damping = _DAMPING
         self._settle()
 
     def look(self, h: Matrix | None) -> Generator[Matrix, Matrix, Matrix]:
@@ -208,11 +214,14 @@ class ProxNewton:
         return float(-conjugate - penalty.excess(h, a) - _slack(problem, self.free, h, self.w))
 
     def form(self, columns: Columns, h: Vector, previous: QuadraticForm | None) -> QuadraticForm:
-        self._h = h[columns]
-        self._local = local = self.problem.local(self.z, columns, slopes=self.slopes, floor=_FLOOR, secant=self._secant)
+        problem, w, self._h = self.problem, self.w[columns], h[columns]
+        if (coupled := coupled_form(problem, self.z, self.q, columns, self._h, w, self._secant)) is not None:
+            self._local, self._scale = problem, 1.0
+            return coupled
+        self._local = local = problem.local(self.z, columns, slopes=self.slopes, floor=_FLOOR, secant=self._secant)
         self._scale = scale = local.scale
         penalty = local.penalty.restricted(columns)
-        return local.design.form(columns, local.y, scale * self.q, scale * self._h, self.w[columns], penalty)
+        return local.design.form(columns, local.y, scale * self.q, scale * self._h, w, penalty)
 
     def step(self, columns: Columns, form: QuadraticForm) -> None:
         if form.self_contained:  # its gap is quadratic in an error of h, and lost in rounding before that of the loss
@@ -220,8 +229,25 @@ class ProxNewton:
         moved = np.flatnonzero(form.w != self.w[columns])
         columns, h = columns[moved], self._h[moved]
         self._form = form
+        before = rows_used(self.w)
         self._move(columns, form.w[moved] - self.w[columns], h, self._local)
         self._settle()
+        if not isinstance(form, CoupledForm) and settled(before, rows_used(self.w)):
+            local = self.problem.coupled(self.z)
+            if local is not None:
+                self._newton(local)
+
+    def _newton(self, local: CoupledModel) -> None:
+        S = self.problem.penalty.generalized_support(self.w)
+        new = newton_target(self.problem, local, S, self.w[S], self.q, self._damping)
+        on, z = self.problem.penalty.restricted(S), self.z + self.problem.design.product(S, new - self.w[S])
+        loss = self._loss(z)
+        if loss + on.value(new) < self.loss + on.value(self.w[S]):
+            self.w[S], self.z, self.loss = new, z, loss
+            self._damping = max(0.1 * self._damping, LEAST_DAMPING)
+            self._settle()
+        else:
+            self._damping = min(3.0 * max(self._damping, 1e-6), 1.0)
 
     def _within_domain(self, q: Vector) -> Vector:
         """Slopes of a model, from ``s`` times them, brought to where the conjugate is finite."""
@@ -233,7 +259,7 @@ class ProxNewton:
             slopes = np.where(slopes > 0.0, slopes * (least / max(up, 1e-300)), slopes * (least / max(down, 1e-300)))
         return slopes
 
-    def _move(self, columns: Columns, shift: Vector, h: Vector, local: Problem) -> bool:
+    def _move(self, columns: Columns, shift: Vector, h: Vector, local: Problem | CoupledModel) -> bool:
         """Step along ``shift``, shortened until the objective falls enough; False where it falls nowhere.
 
         Coefficients of rare columns may go far too far, where the few rows concerned are sure of their class: first of
@@ -261,7 +287,8 @@ class ProxNewton:
         return False
 
     def _share(self, change: float) -> None:
-        self._secant = min(max(change * self._secant, _LEAST_SECANT), _SECANT)
+        least = _LEAST_SHARE if isinstance(self._form, CoupledForm) else _LEAST_SECANT
+        self._secant = min(max(change * self._secant, least), _SECANT)
 
     def _settle(self) -> None:
         """Fit the offset and the unpenalised columns exactly, by Newton's method."""
@@ -277,7 +304,9 @@ class ProxNewton:
             h = problem.design.gradient_columns(free, self.q)
             if np.all(np.abs(h) <= rounding(problem, free)):
                 return
-            local = problem.local(self.z, free, slopes=self.slopes, floor=_FLOOR, secant=self._secant)
+            local = problem.coupled(self.z) or problem.local(
+                self.z, free, slopes=self.slopes, floor=_FLOOR, secant=self._secant
+            )
             shift = local.solve_support(
                 free, self.w[free], local.scale * h, atol=1e-3 * local.scale * float(np.abs(h).max())
             )
@@ -288,8 +317,9 @@ class ProxNewton:
     def _settle_offset(self) -> None:
         datafit, y, s = self.problem.datafit, self.problem.y, self.problem.design.weights
         if (exact := datafit.shift(y, self.z, s)) is not None:
-            self.z = self.z + exact
-            self.loss = self._loss(self.z)
+            if exact != 0.0:
+                self.z = self.z + exact
+                self.loss = self._loss(self.z)
             return
         reach = datafit.reach
         for _ in range(_NEWTON_STEPS):
