@@ -120,8 +120,9 @@ def tune(
         Model,
         typer.Option(
             help="Lasso, elastic net, weighted Lasso, square-root Lasso or ridge of a number; logistic for two "
-            "classes, one-vs-rest for several, poisson for counts, gamma for positive numbers, huber (by its default delta) "
-            "where there are outliers; support vector machines, linear-svc for two classes, linear-svr for a number."
+            "classes, one-vs-rest for several, poisson for counts, gamma for positive numbers, huber (by its default "
+            "delta) where there are outliers; of support vector machines, linear-svc for two classes and "
+            "linear-svr for a number."
         ),
     ] = Model.lasso,
     cv: Folds = 5,

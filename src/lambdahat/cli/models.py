@@ -32,7 +32,7 @@ MACHINES: dict[str, Any] = {"linear-svc": lambdahat.LinearSVC, "linear-svr": lam
 
 
 def estimator_of(name: str, *, standardize: bool, sparse: bool) -> Any:
-    """The model of this name; a support vector machine with a step that scales before it (and centres, if not sparse)."""
+    """The model of this name; before a support vector machine, a step that scales, and centres if X is not sparse."""
     if name in PENALISED:
         return PENALISED[name](standardize=standardize)
     model = MACHINES[name]()
