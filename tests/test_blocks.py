@@ -1,10 +1,13 @@
 """Blocks, groups of features and rows of coefficients: their penalties, the solver on them, their models."""
 
 import numpy as np
+import pandas as pd
+import polars as pl
 import pytest
 import sklearn.linear_model as peer
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.base import clone
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from lambdahat import (
@@ -15,10 +18,13 @@ from lambdahat import (
     Lasso,
     MultiTaskElasticNet,
     MultiTaskLasso,
+    Ridge,
+    SparseGLM,
     SparseGroupLasso,
     hypergradient,
     path,
 )
+from lambdahat._validation import check_groups
 from lambdahat.criteria import Data
 from lambdahat.datafits import Logistic
 from lambdahat.design import Design, as_storage
@@ -461,11 +467,56 @@ def test_an_update_by_the_gram_matrix_is_a_pass():
         (["b", "a", "b", "a", "c"], [1, 0, 1, 0, 2]),
         ([[0, 4], [1], [2, 3]], [0, 1, 2, 2, 0]),
         ([range(2), np.array([4, 3]), [2]], [0, 0, 2, 1, 1]),
+        ([{0, 4}, {1}, frozenset([2, 3])], [0, 1, 2, 2, 0]),
+        (([4], 3, (0, 1, 2)), [2, 2, 2, 1, 0]),
+        ({"old": [3, 4], "young": (0, 1, 2)}, [1, 1, 1, 0, 0]),
+        (np.array(["b", "a", "b", "a", "c"], dtype=object), [1, 0, 1, 0, 2]),
+        (pd.Series(["b", "a", "b", "a", "c"], dtype="category"), [1, 0, 1, 0, 2]),
+        (pl.Series([7, 7, 3, 3, 5]), [2, 2, 0, 0, 1]),
+        (np.array([True, False, True, True, False]), [1, 0, 1, 1, 0]),
+        ([1, 1, 1, 1, 1], [0, 0, 0, 0, 0]),  # as many as columns: labels, not sizes
+        ([5], [0, 0, 0, 0, 0]),
     ],
 )
 def test_groups(groups, expected):
     s = sample(30, 5)
     assert GroupLasso(groups, 0.01).fit(s.X, s.y).groups_.tolist() == expected
+
+
+def test_a_square_array_of_numbers_is_lists_of_columns():
+    assert check_groups(np.array([[0, 3], [2, 1]]), 4).tolist() == [0, 1, 1, 0]
+
+
+LABELS = np.array(["b", "a", "b", "c", "a", "b"])
+SAME_GROUPS = [
+    LABELS,
+    LABELS.tolist(),
+    [2, 1, 2, 3, 1, 2],
+    [[1, 4], [0, 2, 5], [3]],
+    {"a": [4, 1], "b": [0, 2, 5], "c": [3]},
+]
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda groups: GroupLasso(groups, 0.1, group_weights=[1.0, 2.0, 0.5]),
+        lambda groups: SparseGroupLasso(groups, 0.1, group_weights=[1.0, 2.0, 0.5]),
+        lambda groups: SparseGLM("huber", "group", alpha=0.1, groups=groups, group_weights=[1.0, 2.0, 0.5]),
+        lambda groups: SparseGLM("huber", "sparse_group", alpha=0.1, groups=groups, group_weights=[1.0, 2.0, 0.5]),
+        lambda groups: Ridge(groups=groups, penalty_factors=[1.0, 2.0, 0.5]),
+    ],
+    ids=["group", "sparse group", "huber group", "huber sparse group", "ridge"],
+)
+def test_labels_and_lists_say_the_same(make):
+    """In a fit, in a search, and for the weights, which come in the order of the sorted labels."""
+    s = sample(30, 6)
+    first, *rest = (make(groups).fit(s.X, s.y).coef_ for groups in SAME_GROUPS)
+    for coef in rest:
+        np.testing.assert_array_equal(coef, first)
+    chosen = [GradientSearch(make(groups), max_evals=8).fit(s.X, s.y).best_params_ for groups in SAME_GROUPS]
+    assert all(one == chosen[0] for one in chosen)
+    clone(make(SAME_GROUPS[0]))
 
 
 @pytest.mark.parametrize(
@@ -475,7 +526,17 @@ def test_groups(groups, expected):
             [[0, 1], [1, 2], [3, 4]],
             "column 1 is in more than one place of groups: overlapping groups are not supported",
         ),
-        ([[0, 0], [1, 2, 3, 4]], "column 0 is in more than one place"),
+        ([[0, 1, 1], [2, 3, 4]], "column 1 is in more than one place"),
+        ({"a": [0, 1], "b": [1, 2, 3, 4]}, "column 1 is in more than one place"),
+        ({"a": [0, 1], "b": [2, 5]}, "group 'b' is no list of columns of X"),
+        ([["age", "sex"], ["bmi"]], r"group 0 names 'age': pass the numbers of columns, of a frame X\.columns"),
+        (["a", "b"], "groups has 2 entries but X has 5 columns: pass one label a column, or sizes with the sum 5"),
+        ("ab", "groups has shape"),
+        (["a", "b", None, "a", "b"], "groups has no label for column 2"),
+        ([1, "b", 1, "a", "b"], "groups mixes labels of the types int, str, which have no order"),
+        (np.array([1, "b", 1, "a", "b"], dtype=object), "groups mixes labels of the types int, str"),
+        ([2, 2, 2], "groups has 3 entries but X has 5 columns"),
+        ([5, 0], "groups has 2 entries but X has 5 columns"),
         ([[0, 1], [2, 3]], "column 4 is in no group"),
         ([[0, 1], [2, 3, 5], [4]], "group 1 is no list of columns of X"),
         ([[0, 1], [], [2, 3, 4]], "group 1 is no list of columns of X"),

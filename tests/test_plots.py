@@ -7,7 +7,7 @@ import pytest
 from matplotlib import pyplot
 from matplotlib.figure import Figure
 
-from lambdahat.estimators.functions import PathResult
+from lambdahat.estimators import PathResult
 from lambdahat.plots import (
     paper,
     plot_criterion,
@@ -210,6 +210,17 @@ def test_a_path_takes_lambda_itself_and_refuses_what_is_not_one(axes):
         plot_path(a_path(), ax=axes, chosen=traced([1.0], np.ones((1, 2)), ("alpha", "l1_ratio")))
     with pytest.raises(ValueError, match="names has 1 entries for 4 features"):
         plot_path(a_path(), ax=axes, names=["a"])
+
+
+def test_a_path_over_C_goes_upwards(axes):
+    Cs = ALPHAS[::-1]
+    result = PathResult(Cs, a_path().coefs, np.zeros(3), np.zeros(3), np.ones(3), np.array([3.0, 1.0, 2.0]), "C")
+    plot_path(result, ax=axes)
+    assert axes.get_xlim() == (0.01, 1.0)
+    assert axes.get_xlabel() == "C (log scale, increasing)"
+    np.testing.assert_allclose(by_label(axes, "chosen, C = 0.1").get_xdata(), 0.1)
+    with pytest.raises(ValueError, match="several hyperparameters: pass one over C, or C itself"):
+        plot_path(result, ax=axes, chosen=traced([1.0], np.ones((1, 2)), ("C", "epsilon")))
 
 
 def test_jacobian_convergence_has_both_errors_the_identification_and_the_rate(axes):

@@ -80,3 +80,10 @@ def test_many_hyperparameters_are_summed_up():
 
 def test_columns_are_aligned():
     assert aligned([("a", "bb", "c"), ("aaa", "b", "cc")], indent=1) == " a    bb  c\n aaa  b   cc"
+
+
+def test_several_classes_have_coefficients_by_class():
+    report = summarise(fitted(coef_=np.array([[0.0, 1.0], [0.0, -2.0]]), intercept_=np.ones(2), classes_=["u", "v"]))
+    assert report.coefficients == {"v: x1": -2.0, "u: x1": 1.0}
+    assert report.intercept == [1.0, 1.0]
+    assert (report.support_size, report.n_features) == (1, 2)

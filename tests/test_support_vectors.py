@@ -384,6 +384,62 @@ def test_the_data_are_left_alone():
         assert abs(X - before).max() == 0.0
 
 
+# --- the path --------------------------------------------------------------------------------------------------------
+
+PATHS = {
+    "SVC": (LinearSVC(tol=1e-12), SIGNED["SVC"]),
+    "SVR": (LinearSVR(epsilon=0.4, tol=1e-12), SIGNED["SVR"]),
+    "SVR, no tube": (LinearSVR(tol=1e-12), SIGNED["SVR"]),
+    "SVR, ties at zero": (LinearSVR(tol=1e-12), lambda y: np.where(np.abs(y) < 1.0, 0.0, y)),
+    "SVR, ties at the tube": (LinearSVR(epsilon=0.5, tol=1e-12), lambda y: np.clip(y, -0.5, 2.0)),
+    "SVR, ties at both ends": (LinearSVR(epsilon=0.5, tol=1e-12), lambda y: np.round(y) / 2.0),
+}
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("storage", ["C", "csr"])
+@pytest.mark.parametrize("name", PATHS)
+def test_a_path_over_C_begins_where_the_solution_stops_to_be_a_line(name, storage, fit_intercept):
+    s, (model, target) = sample(60, 8), PATHS[name]
+    X, y, model = STORAGES[storage](s.X), target(s.y), type(model)(**model.get_params())
+    model.set_params(fit_intercept=fit_intercept)
+    first = path(model, X, y, n_alphas=1, sample_weight=s.weight)
+    C = first.alphas[0]
+
+    def along(share):
+        fitted = type(model)(**{**model.get_params(), "C": share * C}).fit(X, y, s.weight)
+        return np.ravel(fitted.coef_) / (share * C), fitted.dual_coef_ / (share * C)
+
+    (low, duals), (end, _), (beyond, _) = along(1e-3), along(1.0 - 1e-9), along(1.05)
+    np.testing.assert_allclose(first.coefs[:, 0] / C, low, atol=1e-4 * np.abs(low).max())
+    np.testing.assert_allclose(end, low, atol=1e-4 * np.abs(low).max())
+    assert np.abs(beyond - low).max() > 1e-3 * np.abs(low).max()
+    pulling = np.abs(y) > model.epsilon
+    np.testing.assert_allclose(np.abs(duals[pulling]), s.weight[pulling], rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["SVC", "SVR"])
+def test_a_path_over_C_holds_what_single_fits_find(name):
+    s = sample(60, 8)
+    y = SIGNED[name](np.append(s.y, s.y_val))
+    model = type(MODELS[name])(**MODELS[name].get_params()).set_params(tol=1e-10)
+    found = path(model, s.X, y[:60], n_alphas=6, X_val=s.X_val, y_val=y[60:])
+    assert found.param == "C"
+    assert found.coefs.shape == (8, 6)
+    np.testing.assert_allclose(found.alphas, np.geomspace(found.alphas[0], 1e3 * found.alphas[0], 6))
+    assert np.all(found.gaps <= 1e-10)
+    for k in (0, 3, 5):
+        C = found.alphas[k]
+        single = type(model)(**{**model.get_params(), "C": C}).fit(s.X, y[:60])
+        np.testing.assert_allclose(found.coefs[:, k], np.ravel(single.coef_), atol=1e-4)
+        np.testing.assert_allclose(found.intercepts[k], single.intercept_, atol=1e-4)
+        assert found.scores[k] == pytest.approx(scored(model, s, y, C=C), rel=1e-4)
+    given = path(model, s.X, y[:60], alphas=found.alphas[[4, 2]])
+    np.testing.assert_array_equal(given.alphas, found.alphas[[2, 4]])
+    np.testing.assert_allclose(given.coefs, found.coefs[:, [2, 4]], atol=1e-4)
+    assert given.scores is None
+
+
 # --- what cannot be used ---------------------------------------------------------------------------------------------
 
 
@@ -418,8 +474,10 @@ def test_what_has_no_meaning_is_refused():
     y = SIGNED["SVC"](s.y)
     with pytest.raises(ValueError, match="solved by its dual: use method='implicit'"):
         hypergradient(LinearSVC(), s.X, y, method="forward")
-    with pytest.raises(ValueError, match="LinearSVC has no path here: pass a model that is penalised by alpha"):
-        path(LinearSVC(), s.X, y)
+    with pytest.raises(ValueError, match=r"C=0\.0 is out of range"):
+        path(LinearSVC(), s.X, y, alphas=[1.0, 0.0])
+    with pytest.raises(ValueError, match="values of C, must be given where w is zero at every C"):
+        path(LinearSVR(epsilon=1e3), s.X, s.y)
     with pytest.raises(ValueError, match="LinearSVR has no Jacobian here"):
         jacobian_convergence(LinearSVR(), s.X, s.y)
     with pytest.raises(ValueError, match="bounds of C start at zero"):

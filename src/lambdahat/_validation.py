@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import numbers
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from typing import Any
 
@@ -204,20 +204,27 @@ def check_targets(
 
 
 def check_groups(groups: Any, p: int) -> NDArray[np.intp]:
-    """The group of each column, from 0: of a size, an array of labels or of sizes, or lists of columns."""
+    """The group of each column, from 0: see :class:`lambdahat.GroupLasso` for what ``groups`` may be.
+
+    An array with an entry a column is labels, whatever its entries; another one is sizes.
+    """
     if groups is None:
         return np.arange(p)
     if isinstance(groups, numbers.Integral):
         return np.arange(p) // check_count(groups, "groups")
-    if isinstance(groups, Sequence) and not isinstance(groups, str) and not all(np.ndim(g) == 0 for g in groups):
-        return _listed_groups(groups, p)
-    given = np.asarray(groups)
+    if isinstance(groups, Mapping):
+        return _listed_groups(list(groups.values()), list(groups), p)
+    lists = isinstance(groups, Sequence) and not isinstance(groups, str) and any(map(_is_list, groups))
+    if lists or np.ndim(groups) == 2:
+        return _listed_groups(groups, range(len(groups)), p)
+    mixed = isinstance(groups, Sequence) and len({isinstance(label, str) for label in groups}) > 1
+    given = np.asarray(groups, dtype=object if mixed else None)
     if given.ndim != 1 or given.dtype.kind not in "iuUSbO":
         raise ValueError(
             f"groups has shape {given.shape} and type {given.dtype}: pass a size, p labels, sizes, or lists of columns"
         )
     if given.size == p:
-        return np.unique(given, return_inverse=True)[1].astype(np.intp)
+        return _labelled_groups(given)
     if given.dtype.kind in "iu" and np.all(given > 0) and int(given.sum()) == p:
         return np.repeat(np.arange(given.size), given)
     raise ValueError(
@@ -225,17 +232,39 @@ def check_groups(groups: Any, p: int) -> NDArray[np.intp]:
     )
 
 
-def _listed_groups(groups: Sequence[Any], p: int) -> NDArray[np.intp]:
+def _is_list(group: Any) -> bool:
+    return isinstance(group, Set) or np.ndim(group) > 0
+
+
+def _labelled_groups(labels: NDArray[Any]) -> NDArray[np.intp]:
+    missing = [j for j, label in enumerate(labels.tolist()) if label is None or label != label]
+    if missing:
+        raise ValueError(f"groups has no label for column {missing[0]}: give it one, or a group of its own")
+    try:
+        return np.unique(labels, return_inverse=True)[1].astype(np.intp)
+    except TypeError:
+        kinds = sorted({type(label).__name__ for label in labels.tolist()})
+        raise ValueError(
+            f"groups mixes labels of the types {', '.join(kinds)}, which have no order: pass numbers, or strings"
+        ) from None
+
+
+def _listed_groups(groups: Any, names: Sequence[Any], p: int) -> NDArray[np.intp]:
     labels = np.full(p, -1, dtype=np.intp)
-    for k, group in enumerate(groups):
-        columns = np.atleast_1d(np.asarray(list(group) if np.ndim(group) or isinstance(group, range) else group))
-        if columns.size == 0 or columns.dtype.kind not in "iu" or columns.min() < 0 or columns.max() >= p:
-            raise ValueError(f"group {k} is no list of columns of X: pass column numbers from 0 to {p - 1}")
-        taken = columns[labels[columns] >= 0]
-        if taken.size or np.unique(columns).size < columns.size:
-            column = int(taken[0]) if taken.size else int(columns[0])
+    for k, (group, name) in enumerate(zip(groups, names, strict=True)):
+        columns = np.atleast_1d(np.asarray(list(group) if _is_list(group) else group))
+        if columns.dtype.kind in "US":
             raise ValueError(
-                f"column {column} is in more than one place of groups: overlapping groups are not supported, repeat "
+                f"group {name!r} names {columns.tolist()[0]!r}: pass the numbers of columns, of a frame "
+                "X.columns.get_indexer(names)"
+            )
+        if columns.size == 0 or columns.dtype.kind not in "iu" or columns.min() < 0 or columns.max() >= p:
+            raise ValueError(f"group {name!r} is no list of columns of X: pass column numbers from 0 to {p - 1}")
+        found, counts = np.unique(columns, return_counts=True)
+        taken = found[(counts > 1) | (labels[found] >= 0)]
+        if taken.size:
+            raise ValueError(
+                f"column {taken[0]} is in more than one place of groups: overlapping groups are not supported, repeat "
                 "the column in X for each of its groups"
             )
         labels[columns] = k

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import StandardScaler
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,7 +25,11 @@ class SearchReport:
     fold_criteria : list of float
         The criterion on each fold.
     coefficients : dict of str to float
-        Non-zero coefficients by feature name, the largest first.
+        Non-zero coefficients by feature name, the largest first; of several classes or targets by "class: feature".
+        They are in the units of X, also where the model comes after a ``StandardScaler``.
+    intercept : float, or list of float
+    support_size : int
+        Features with coefficients that are not zero.
     n_features : int
         How many features there were.
     n_evals : int
@@ -40,7 +46,8 @@ class SearchReport:
     standard_error: float | None
     fold_criteria: list[float]
     coefficients: dict[str, float]
-    intercept: float
+    intercept: float | list[float]
+    support_size: int
     n_features: int
     n_evals: int
     seconds: float
@@ -54,7 +61,7 @@ class SearchReport:
             "criterion": self.criterion,
             "criterion_standard_error": self.standard_error,
             "fold_criteria": self.fold_criteria,
-            "support_size": len(self.coefficients),
+            "support_size": self.support_size,
             "n_features": self.n_features,
             "intercept": self.intercept,
             "coefficients": self.coefficients,
@@ -67,7 +74,7 @@ class SearchReport:
         """A summary to read, with the largest coefficients by name."""
         rows = [(name, _parameter(value)) for name, value in self.params.items()]
         rows.append(("criterion", self._criterion()))
-        rows.append(("support", f"{len(self.coefficients)} of {self.n_features} features"))
+        rows.append(("support", f"{self.support_size} of {self.n_features} features"))
         rows.append(("time", f"{self.seconds:.2f} s, {self.n_evals} evaluations"))
         rows.append(("status", self.status))
         return "\n\n".join([aligned(rows), *self._largest(n_coefficients)])
@@ -106,9 +113,14 @@ def summarise(search: Any, *, seconds: float | None = None, feature_names: Seque
     SearchReport
         The summary.
     """
-    coef = np.ravel(search.coef_)
+    coefs, intercepts = _in_units_of_X(search)
+    K, p = coefs.shape
+    coef = np.ravel(coefs)
     names = feature_names if feature_names is not None else getattr(search, "feature_names_in_", None)
-    labels = [f"x{j}" for j in range(coef.size)] if names is None else [str(name) for name in names]
+    labels = [f"x{j}" for j in range(p)] if names is None else [str(name) for name in names]
+    if K > 1:
+        several = np.asarray(getattr(search, "classes_", np.arange(K))).tolist()
+        labels = [f"{one}: {label}" for one in several for label in labels]
     order = np.argsort(-np.abs(coef), kind="stable")[: np.count_nonzero(coef)]
     folds = np.asarray(search.fold_criteria_, dtype=float)
     return SearchReport(
@@ -118,12 +130,24 @@ def summarise(search: Any, *, seconds: float | None = None, feature_names: Seque
         standard_error=float(folds.std(ddof=1) / np.sqrt(folds.size)) if folds.size > 1 else None,
         fold_criteria=folds.tolist(),
         coefficients={labels[j]: float(coef[j]) for j in order},
-        intercept=float(np.ravel(search.intercept_)[0]),
-        n_features=coef.size,
+        intercept=intercepts.tolist() if K > 1 else float(intercepts[0]),
+        support_size=int(np.count_nonzero(coefs.any(axis=0))),
+        n_features=p,
         n_evals=int(search.n_evals_),
         seconds=float(search.trace_.seconds[-1]) if seconds is None else seconds,
         status=search.status_,
     )
+
+
+def _in_units_of_X(search: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Coefficients, a row for each class or target, and intercepts, whether or not the columns were scaled before."""
+    coefs, intercepts = np.atleast_2d(search.coef_), np.ravel(search.intercept_)
+    best = getattr(search, "best_estimator_", None)
+    for _, step in reversed(best.steps[:-1]) if isinstance(best, Pipeline) else ():
+        if isinstance(step, StandardScaler):
+            coefs = coefs if step.scale_ is None else coefs / step.scale_
+            intercepts = intercepts - coefs @ step.mean_ if step.with_mean else intercepts
+    return coefs, intercepts
 
 
 def aligned(rows: Sequence[Sequence[str]], *, indent: int = 0) -> str:

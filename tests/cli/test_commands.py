@@ -10,7 +10,10 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.datasets import dump_svmlight_file
 from sklearn.model_selection import KFold, StratifiedKFold
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from typer.testing import CliRunner
 
 import lambdahat.cli
@@ -19,8 +22,12 @@ from lambdahat import (
     GradientSearch,
     HuberLasso,
     Lasso,
+    LinearSVC,
+    LinearSVR,
+    OneVsRestLogistic,
     PoissonLasso,
     SparseLogisticRegression,
+    SqrtLasso,
     datasets,
 )
 from lambdahat.cli import app as commands
@@ -28,7 +35,7 @@ from lambdahat.cli import demo, models
 from lambdahat.cli.app import app
 from lambdahat.cli.progress import describe, progress
 
-MODELS = ["lasso", "enet", "wlasso", "ridge"]
+MODELS = ["lasso", "enet", "wlasso", "ridge", "sqrt-lasso", "linear-svr"]
 
 
 @pytest.fixture(scope="module")
@@ -148,6 +155,7 @@ def test_tune_between_two_classes(data, tmp_path, frame, names):
         ("poisson", PoissonLasso, "mean Poisson deviance"),
         ("gamma", GammaLasso, "mean Gamma deviance"),
         ("huber", HuberLasso, "Huber loss"),
+        ("sqrt-lasso", SqrtLasso, "root mean squared error"),
     ],
 )
 def test_tune_another_loss(data, tmp_path, frame, name, model, metric):
@@ -163,6 +171,63 @@ def test_tune_another_loss(data, tmp_path, frame, name, model, metric):
     assert f"({metric}, standard error over 3 folds)" in succeed(*arguments).stdout
     predicted = pd.read_csv(StringIO(succeed("predict", saved, data).stdout))["price"]
     np.testing.assert_allclose(predicted, search.predict(frame.drop(columns="price")))
+
+
+@pytest.mark.parametrize("standardize", [True, False])
+@pytest.mark.parametrize(("name", "machine"), [("linear-svc", LinearSVC()), ("linear-svr", LinearSVR())])
+def test_tune_a_support_vector_machine(data, tmp_path, frame, name, machine, standardize):
+    """A step before it standardises; coefficients are told in the units of the file, as those of all models."""
+    X, y, folds = frame.drop(columns="price"), frame["price"], KFold(3, shuffle=True, random_state=0)
+    if name == "linear-svc":
+        y, folds = np.where(y > 10, "sold", "free"), StratifiedKFold(3, shuffle=True, random_state=0)
+    frame.assign(price=y).to_csv(data, index=False)
+    saved = tmp_path / "model.joblib"
+    arguments = ("tune", data, "--target", "price", "--model", name, "--cv", "3", "--output", saved)
+    arguments = arguments if standardize else (*arguments, "--no-standardize")
+    report = json.loads(succeed(*arguments, "--json").stdout)
+    search = GradientSearch(make_pipeline(StandardScaler(), machine) if standardize else machine, cv=folds).fit(X, y)
+    assert set(report["params"]) == set(machine.tunable)
+    assert report["criterion"] == pytest.approx(search.best_criterion_)
+    decide = search.decision_function if name == "linear-svc" else search.predict
+    told = X @ [report["coefficients"].get(column, 0.0) for column in X.columns] + report["intercept"]
+    np.testing.assert_allclose(told, decide(X))
+    predicted = pd.read_csv(StringIO(succeed("predict", saved, data).stdout))["price"]
+    np.testing.assert_array_equal(predicted, pd.read_csv(StringIO(pd.Series(search.predict(X)).to_csv()))["0"])
+
+
+def test_a_sparse_file_is_scaled_and_not_centred(tmp_path):
+    X, y = np.random.default_rng(0).normal(size=(40, 5)) * (np.arange(5) + 1.0), np.repeat([-1.0, 1.0], 20)
+    path = tmp_path / "data.svm"
+    dump_svmlight_file(X * (np.abs(X) > 1.0), y, str(path), zero_based=False)
+    report = json.loads(succeed("tune", path, "--model", "linear-svc", "--cv", "3", "--json").stdout)
+    assert report["metric"] == "squared hinge loss"
+    assert report["support_size"] == 5
+
+
+def test_tune_between_several_classes(data, tmp_path, frame):
+    X, y = frame.drop(columns="price"), pd.cut(frame["price"], [-99, 8, 12, 99], labels=["low", "fair", "high"])
+    frame.assign(price=y).to_csv(data, index=False)
+    saved = tmp_path / "model.joblib"
+    arguments = ("tune", data, "--target", "price", "--model", "one-vs-rest", "--cv", "3", "--output", saved)
+    report = json.loads(succeed(*arguments, "--json").stdout)
+    folds = StratifiedKFold(3, shuffle=True, random_state=0)
+    search = GradientSearch(OneVsRestLogistic(standardize=True), cv=folds).fit(X, y.astype(str))
+    assert report["metric"] == "log-loss"
+    assert report["criterion"] == pytest.approx(search.best_criterion_)
+    assert report["coefficients"]["high: f1"] == pytest.approx(search.coef_[1, 1])
+    np.testing.assert_allclose(report["intercept"], search.intercept_)
+    assert report["support_size"] == search.coef_.any(axis=0).sum()
+    assert f"support    {report['support_size']} of 6 features" in succeed(*arguments).stdout
+    predicted = pd.read_csv(StringIO(succeed("predict", saved, data).stdout))["price"]
+    assert list(predicted) == list(search.predict(X))
+
+
+def test_a_picture_over_C(data, tmp_path, frame):
+    frame.assign(price=np.where(frame["price"] > 10, "sold", "free")).to_csv(data, index=False)
+    for model in ("linear-svc", "one-vs-rest"):
+        picture = tmp_path / f"{model}.png"
+        succeed("tune", data, "--target", "price", "--cv", "3", "--model", model, "--plot", picture)
+        assert picture.read_bytes().startswith(b"\x89PNG")
 
 
 def test_negative_counts_are_refused(data, frame):

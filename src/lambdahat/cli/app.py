@@ -41,11 +41,15 @@ class Model(StrEnum):
     poisson = "poisson"
     gamma = "gamma"
     huber = "huber"
+    sqrt_lasso = "sqrt-lasso"
+    one_vs_rest = "one-vs-rest"
+    linear_svc = "linear-svc"
+    linear_svr = "linear-svr"
 
     @property
     def classifies(self) -> bool:
         """Whether the target is labels."""
-        return self is Model.logistic
+        return self in (Model.logistic, Model.one_vs_rest, Model.linear_svc)
 
 
 InputFile = Annotated[
@@ -115,8 +119,10 @@ def tune(
     model: Annotated[
         Model,
         typer.Option(
-            help="Lasso, elastic net, weighted Lasso or ridge of a number; logistic for two classes, poisson for "
-            "counts, gamma for positive numbers, huber (by its default delta) where there are outliers."
+            help="Lasso, elastic net, weighted Lasso, square-root Lasso or ridge of a number; logistic for two "
+            "classes, one-vs-rest for several, poisson for counts, gamma for positive numbers, huber (by its default "
+            "delta) where there are outliers; of support vector machines, linear-svc for two classes and "
+            "linear-svr for a number."
         ),
     ] = Model.lasso,
     cv: Folds = 5,
@@ -144,7 +150,7 @@ def tune(
         _check_target(tables.format_of(file), target)
         table = tables.read_training(file, target, labels=model.classifies)
         search, seconds = _search(model, table, _folds(cv, shuffle, model.classifies), standardize)
-        report = summarise(search, seconds=seconds, feature_names=table.feature_names)
+        report = models.unprefixed(summarise(search, seconds=seconds, feature_names=table.feature_names))
         if output is not None:
             models.SavedModel(search.best_estimator_, table.feature_names, table.target).save(output)
         if plot is not None:
@@ -198,23 +204,16 @@ def _folds(number: int, shuffle: bool, stratified: bool) -> Any:
 
 def _search(model: Model, table: Any, cv: Any, standardize: bool) -> tuple[Any, float]:
     """The fitted search and the seconds it took. What the library refuses is a fault of the data."""
-    import lambdahat
+    from scipy.sparse import issparse
+
+    from lambdahat import GradientSearch
+    from lambdahat.cli import models
     from lambdahat.cli.progress import progress
 
-    classes: dict[Model, Any] = {
-        Model.lasso: lambdahat.Lasso,
-        Model.enet: lambdahat.ElasticNet,
-        Model.wlasso: lambdahat.WeightedLasso,
-        Model.ridge: lambdahat.Ridge,
-        Model.logistic: lambdahat.SparseLogisticRegression,
-        Model.poisson: lambdahat.PoissonLasso,
-        Model.gamma: lambdahat.GammaLasso,
-        Model.huber: lambdahat.HuberLasso,
-    }
-    estimator = classes[model](standardize=standardize)
+    estimator = models.estimator_of(model.value, standardize=standardize, sparse=issparse(table.X))
     start = time.perf_counter()
     with progress("tuning") as callback:
-        search = lambdahat.GradientSearch(estimator, cv=cv, callback=callback)
+        search = GradientSearch(estimator, cv=cv, callback=callback)
         try:
             search.fit(table.X, table.y)
         except ValueError as error:

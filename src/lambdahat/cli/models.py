@@ -1,16 +1,47 @@
-"""A tuned model in a file, with what is needed to use it on other data."""
+"""Models by name, and a tuned model in a file, with what is needed to use it on other data."""
 
 import pickle
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import joblib
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
+import lambdahat
 from lambdahat.cli.errors import DataError
+from lambdahat.report import SearchReport
 
 FORMAT = "lambdahat model"
 VERSION = 1
+
+PENALISED: dict[str, Any] = {
+    "lasso": lambdahat.Lasso,
+    "enet": lambdahat.ElasticNet,
+    "wlasso": lambdahat.WeightedLasso,
+    "ridge": lambdahat.Ridge,
+    "logistic": lambdahat.SparseLogisticRegression,
+    "poisson": lambdahat.PoissonLasso,
+    "gamma": lambdahat.GammaLasso,
+    "huber": lambdahat.HuberLasso,
+    "sqrt-lasso": lambdahat.SqrtLasso,
+    "one-vs-rest": lambdahat.OneVsRestLogistic,
+}
+MACHINES: dict[str, Any] = {"linear-svc": lambdahat.LinearSVC, "linear-svr": lambdahat.LinearSVR}
+
+
+def estimator_of(name: str, *, standardize: bool, sparse: bool) -> Any:
+    """The model of this name; before a support vector machine, a step that scales, and centres if X is not sparse."""
+    if name in PENALISED:
+        return PENALISED[name](standardize=standardize)
+    model = MACHINES[name]()
+    return make_pipeline(StandardScaler(with_mean=not sparse), model) if standardize else model
+
+
+def unprefixed(report: SearchReport) -> SearchReport:
+    """The report with names of hyperparameters as they are without a pipeline."""
+    return replace(report, params={name.rpartition("__")[2]: value for name, value in report.params.items()})
 
 
 @dataclass(frozen=True, eq=False)

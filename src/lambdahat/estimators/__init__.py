@@ -5,13 +5,14 @@ from lambdahat.estimators.blocks import GroupLasso, MultiTaskElasticNet, MultiTa
 from lambdahat.estimators.convergence import jacobian_convergence
 from lambdahat.estimators.cox import CoxLasso
 from lambdahat.estimators.cross_validated import ElasticNetCV, LassoCV, SparseLogisticRegressionCV
-from lambdahat.estimators.functions import HypergradientResult, PathResult, alpha_max, hypergradient, path
+from lambdahat.estimators.functions import HypergradientResult, alpha_max, hypergradient
 from lambdahat.estimators.glm import GammaLasso, HuberLasso, PoissonLasso, SparseGLM
 from lambdahat.estimators.gradient_search import GradientSearch
 from lambdahat.estimators.linear_models import ElasticNet, Lasso, WeightedLasso
 from lambdahat.estimators.logistic import SparseLogisticRegression
 from lambdahat.estimators.multinomial import MultinomialLogistic
 from lambdahat.estimators.one_vs_rest import OneVsRestLogistic
+from lambdahat.estimators.paths import PathResult, path
 from lambdahat.estimators.ridge import Ridge, RidgeCV
 from lambdahat.estimators.square_root import SqrtLasso
 from lambdahat.estimators.support_vectors import LinearSVC, LinearSVR

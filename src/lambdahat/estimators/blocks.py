@@ -176,14 +176,19 @@ class GroupLasso(Grouped, BlockNorms, LinearRegressor):
 
     Parameters
     ----------
-    groups : int, array or list of lists, optional
-        A number of neighbouring columns that make a group each; an array of p labels; a list of lists of column
-        numbers; or an array of sizes of neighbouring groups, with the sum p. By default every column is its own.
+    groups : int, array, list of lists or dict, optional
+        By default every column is a group of its own. Groups do not overlap, and no column is left out. They are
+
+        - a number: so many neighbouring columns are a group each (the last may be smaller);
+        - p labels, numbers or strings, one a column: columns of the same label are a group;
+        - sizes of neighbouring groups, numbers whose sum is p. What has p entries is labels, whatever they are: p ones
+          are one group, and not p of size 1;
+        - a list of lists of column numbers, or a dict of these.
     alpha : float, default 1.0
         Strength of the penalty, at least zero.
     group_weights : array of shape (n_groups,), optional
-        One a group, in the order of the sorted labels, or of the list; by default the square root of its size. 0 leaves
-        a group unpenalised, ``inf`` excludes it.
+        One a group, in the order of the sorted labels, or of the list or dict; by default the square root of its size.
+        0 leaves a group unpenalised, ``inf`` excludes it.
     {common}
     groups_ : array of shape (p,)
         The group of each column, from 0.
@@ -235,7 +240,7 @@ class SparseGroupLasso(Grouped, LinearRegressor):
 
     Parameters
     ----------
-    groups : int, array or list of lists, optional
+    groups : int, array, list of lists or dict, optional
         As in :class:`GroupLasso`.
     alpha : float, default 1.0
         Strength of the penalty, at least zero.

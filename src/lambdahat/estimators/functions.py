@@ -1,4 +1,4 @@
-"""Functions for people who bring their own loop: the hypergradient, the path, the largest useful alpha."""
+"""Functions for people who bring their own loop: the hypergradient, and the largest useful alpha."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 
 from lambdahat import solvers
 from lambdahat._validation import check_count, check_factors, check_name, check_real, check_rows
-from lambdahat.criteria import Data, Fold, HeldOut, check_trainable
+from lambdahat.criteria import Data, Fold, check_trainable
 from lambdahat.design import as_storage
-from lambdahat.estimators.base import LinearModel, check_model, check_penalised, warn_unconverged
+from lambdahat.estimators.base import LinearModel, check_model, warn_unconverged
 from lambdahat.estimators.glm import SparseGLM
 from lambdahat.estimators.gradient_search import as_criterion
 from lambdahat.estimators.logistic import SparseLogisticRegression
 from lambdahat.hypergradient import ITERATIONS, METHODS, Judge, solve_and_differentiate
-from lambdahat.linear import Vector, rows_used
+from lambdahat.linear import Vector
 from lambdahat.penalties import l1
 from lambdahat.problem import Model, Problem, Solution
 
@@ -165,7 +165,7 @@ def hypergradient(
             gradient[space.part(k)] += fold.weight / total * result.gradient
         results += of_fold
     solutions = [result.solution for result in results]
-    _warn_once(estimator, [solution for solution in solutions if not solution.converged])
+    warn_once(estimator, [solution for solution in solutions if not solution.converged])
     gradient = space.theta_vjp(values, gradient)
     shape = [size for size in (len(folds), len(folds[0].problems)) if size > 1]
     supports = [solution.support for solution in solutions]
@@ -211,113 +211,11 @@ def read_rows(
     return X, y, weight, found[0]
 
 
-def _warn_once(estimator: LinearModel, unconverged: list[Solution]) -> None:
+def warn_once(estimator: LinearModel, unconverged: list[Solution]) -> None:
     """One warning, for the worst."""
     if unconverged:
         worst = max(unconverged, key=lambda solution: solution.gap)
         warn_unconverged(type(estimator).__name__, worst, stacklevel=3)
-
-
-@dataclass(frozen=True, eq=False)
-class PathResult:
-    """Solutions along a sequence of penalty strengths.
-
-    Attributes
-    ----------
-    alphas : array of shape (n_alphas,), decreasing
-    coefs : array of shape (p, n_alphas), or (p, T, n_alphas) for T targets or classes
-    intercepts : array of shape (n_alphas,), or (T, n_alphas)
-    gaps : array of shape (n_alphas,)
-        Relative duality gaps reached: of several problems, the largest.
-    support_sizes : array of shape (n_alphas,)
-        Features with coefficients that are not zero.
-    scores : array of shape (n_alphas,), or None
-        The metric of the model's loss (mean squared error, log-loss, mean deviance, Huber loss) on the validation data,
-        when given.
-    """
-
-    alphas: Vector
-    coefs: NDArray[np.float64]
-    intercepts: Vector
-    gaps: Vector
-    support_sizes: NDArray[np.int64]
-    scores: Vector | None
-
-
-def path(
-    estimator: LinearModel,
-    X: Any,
-    y: Any,
-    *,
-    alphas: Any = None,
-    n_alphas: int = 100,
-    eps: float = 1e-3,
-    X_val: Any = None,
-    y_val: Any = None,
-    sample_weight: Any = None,
-) -> PathResult:
-    """Fit along decreasing values of ``alpha``, each from the previous solution.
-
-    Parameters
-    ----------
-    estimator : a model of lambdahat
-        Its other parameters are kept; its ``tol`` is that of every solution.
-    X : array, sparse matrix or frame of shape (n, p)
-    y : array of shape (n,)
-    alphas : array, optional
-        Values of ``alpha``; by default ``n_alphas`` from the largest useful one down to ``eps`` times it.
-    n_alphas : int, default 100
-    eps : float, default 1e-3
-    X_val, y_val : arrays, optional
-        Score every solution on these.
-    sample_weight : array of shape (n,), optional
-
-    Returns
-    -------
-    PathResult
-    """
-    estimator = check_penalised(estimator, "no path here")
-    estimator._check_params()
-    X, y, weight, classes = read_rows(estimator, X, y, sample_weight)
-    data = Data(as_storage(X), y, weight, X, classes=classes)
-
-    def at(alpha: float) -> list[Problem]:
-        model = type(estimator)(**{**estimator.get_params(deep=False), "alpha": alpha})._model(None, classes)
-        return [model.problem(design, target) for design, target in zip(designs, model.targets(y), strict=True)]
-
-    designs = [problem.design for problem in estimator._model(None, classes).several(data.storage, y, [weight])[0]]
-    if alphas is None:
-        largest = max(solvers.alpha_max(problem) for problem in at(1.0))
-        if largest == 0.0:
-            raise ValueError("alphas must be given where nothing is penalised by an l1 norm, or X or y is constant")
-        check_real(eps, "eps", high=1.0, open_low=True)
-        alphas = np.geomspace(largest, largest * eps, check_count(n_alphas, "n_alphas"))
-    alphas = np.sort([check_real(alpha, "alpha") for alpha in np.atleast_1d(alphas).tolist()])[::-1]
-    if alphas.size == 0:
-        raise ValueError("alphas is empty: pass at least one value")
-    judged = None
-    if X_val is not None or y_val is not None:
-        judged = HeldOut(X_val, y_val).folds(estimator._model(None, classes), data)[0]
-    coefs, intercepts = [], []
-    gaps, scores = np.zeros(alphas.size), np.zeros(alphas.size)
-    solutions: Sequence[Solution | None] = [None] * len(designs)
-    unconverged = []
-    for k, alpha in enumerate(alphas):
-        problems = at(float(alpha))
-        found = solvers.solve_many(problems, tol=estimator.tol, max_iter=estimator.max_iter, starts=solutions)
-        unconverged += [solution for solution in found if not solution.converged]
-        several = len(found) > 1
-        coefs.append(np.stack([solution.w for solution in found], axis=-1) if several else found[0].w)
-        intercepts.append(np.array([solution.intercept for solution in found]) if several else found[0].intercept)
-        gaps[k] = max(solution.gap for solution in found)
-        if judged is not None:
-            error, support = judged.judges(problems, found)[0], found[0].support
-            scores[k] = error(support, found[0].w[support], problems[0].offset(found[0]))[0]
-        solutions = found
-    _warn_once(estimator, unconverged)
-    sizes = np.array([rows_used(w).size for w in coefs])
-    scored = scores if judged is not None else None
-    return PathResult(alphas, np.stack(coefs, axis=-1), np.stack(intercepts, axis=-1), gaps, sizes, scored)
 
 
 def alpha_max(

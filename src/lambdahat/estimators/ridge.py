@@ -89,7 +89,7 @@ class RidgeCV(CrossValidated, LinearRegressor):
 
     Parameters
     ----------
-    groups : int, array or list of lists, optional
+    groups : int, array, list of lists or dict, optional
         By default there is one ``alpha`` for all features. With groups, as :class:`Ridge` has them, there is one for
         each group; ``groups=1`` has one for each feature.
     cv : int, splitter or iterable, default 5
@@ -172,7 +172,7 @@ class RidgeCV(CrossValidated, LinearRegressor):
 
 _common = COMMON.replace("default 1e-4", "default 1e-8").replace(
     "    penalty_factors : ",
-    """    groups : int, array or list of lists, optional
+    """    groups : int, array, list of lists or dict, optional
         As in :class:`GroupLasso`: features that share a factor. By default every feature has its own.
     penalty_factors : """,
 )

@@ -1,4 +1,4 @@
-"""Coefficients over λ."""
+"""Coefficients over λ, or over C."""
 
 import numbers
 from collections.abc import Sequence
@@ -12,9 +12,9 @@ from lambdahat.plots.style import BLACK, PALE, STYLES, axes_or_new, best_index, 
 def plot_path(
     result: Any, ax: Any = None, *, chosen: Any = None, names: Sequence[str] | None = None, n_named: int = 6
 ) -> Any:
-    """Draw coefficients over λ, and which λ was chosen.
+    """Draw coefficients over λ, or over the C of a support vector machine, and which was chosen.
 
-    The largest coefficients at the chosen λ are coloured and named, the others are grey; those that are zero all
+    The largest coefficients at the chosen one are coloured and named, the others are grey; those that are zero all
     along are left out.
 
     Parameters
@@ -24,7 +24,7 @@ def plot_path(
     ax : matplotlib Axes, optional
         Where to draw; by default on a new figure.
     chosen : GradientSearch, Trace or float, optional
-        A search over λ, or λ itself; by default the best of ``result.scores`` where there are any.
+        A search over λ (C), or λ (C) itself; by default the best of ``result.scores`` where there are any.
     names : sequence of str, optional
         Of the features; by default their numbers.
     n_named : int, default 6
@@ -36,6 +36,7 @@ def plot_path(
         The axes drawn on.
     """
     alphas, coefs = result.alphas, result.coefs
+    symbol = _symbol(result)
     if names is not None and len(names) != coefs.shape[0]:
         raise ValueError(f"names has {len(names)} entries for {coefs.shape[0]} features: pass one a feature")
     axes = axes_or_new(ax)
@@ -51,13 +52,17 @@ def plot_path(
         axes.plot(alphas, coefs[j], color=colour, linewidth=1.4, label=str(label), zorder=2)
     axes.axhline(0.0, color=BLACK, linewidth=0.5, zorder=1)
     if alpha is not None:
-        label = f"chosen, λ = {alpha:.3g}"
+        label = f"chosen, {symbol} = {alpha:.3g}"
         axes.axvline(alpha, color=BLACK, linewidth=1.0, linestyle="--", label=label, zorder=1.5)
     axes.set_xscale("log")
-    axes.set_xlim(alphas.max(), alphas.min())
-    axes.set_xlabel("λ (log scale, decreasing)")
+    axes.set_xlim(alphas[0], alphas[-1])
+    axes.set_xlabel(f"{symbol} (log scale, {'increasing' if alphas[0] < alphas[-1] else 'decreasing'})")
     axes.set_ylabel("coefficient (y per unit of x)")
     return finish(axes)
+
+
+def _symbol(result: Any) -> str:
+    return "C" if result.param == "C" else "λ"
 
 
 def _chosen(chosen: Any, result: Any) -> float | None:
@@ -67,5 +72,6 @@ def _chosen(chosen: Any, result: Any) -> float | None:
         return float(chosen)
     trace = trace_of(chosen)
     if trace.hyperparams.shape[1] != 1:
-        raise ValueError("chosen is a search over several hyperparameters: pass one over λ, or λ itself")
+        symbol = _symbol(result)
+        raise ValueError(f"chosen is a search over several hyperparameters: pass one over {symbol}, or {symbol} itself")
     return float(trace.hyperparams[best_index(trace.values), 0])
