@@ -18,12 +18,14 @@ from typer.testing import CliRunner
 
 import lambdahat.cli
 from lambdahat import (
+    AdaptiveLasso,
     GammaLasso,
     GradientSearch,
     HuberLasso,
     Lasso,
     LinearSVC,
     LinearSVR,
+    MultinomialLogistic,
     OneVsRestLogistic,
     PoissonLasso,
     SparseLogisticRegression,
@@ -156,6 +158,7 @@ def test_tune_between_two_classes(data, tmp_path, frame, names):
         ("gamma", GammaLasso, "mean Gamma deviance"),
         ("huber", HuberLasso, "Huber loss"),
         ("sqrt-lasso", SqrtLasso, "root mean squared error"),
+        ("adaptive-lasso", AdaptiveLasso, "mean squared error"),
     ],
 )
 def test_tune_another_loss(data, tmp_path, frame, name, model, metric):
@@ -204,14 +207,15 @@ def test_a_sparse_file_is_scaled_and_not_centred(tmp_path):
     assert report["support_size"] == 5
 
 
-def test_tune_between_several_classes(data, tmp_path, frame):
+@pytest.mark.parametrize(("name", "model"), [("one-vs-rest", OneVsRestLogistic), ("multinomial", MultinomialLogistic)])
+def test_tune_between_several_classes(data, tmp_path, frame, name, model):
     X, y = frame.drop(columns="price"), pd.cut(frame["price"], [-99, 8, 12, 99], labels=["low", "fair", "high"])
     frame.assign(price=y).to_csv(data, index=False)
     saved = tmp_path / "model.joblib"
-    arguments = ("tune", data, "--target", "price", "--model", "one-vs-rest", "--cv", "3", "--output", saved)
+    arguments = ("tune", data, "--target", "price", "--model", name, "--cv", "3", "--output", saved)
     report = json.loads(succeed(*arguments, "--json").stdout)
     folds = StratifiedKFold(3, shuffle=True, random_state=0)
-    search = GradientSearch(OneVsRestLogistic(standardize=True), cv=folds).fit(X, y.astype(str))
+    search = GradientSearch(model(standardize=True), cv=folds).fit(X, y.astype(str))
     assert report["metric"] == "log-loss"
     assert report["criterion"] == pytest.approx(search.best_criterion_)
     assert report["coefficients"]["high: f1"] == pytest.approx(search.coef_[1, 1])

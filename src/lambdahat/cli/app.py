@@ -42,14 +42,16 @@ class Model(StrEnum):
     gamma = "gamma"
     huber = "huber"
     sqrt_lasso = "sqrt-lasso"
+    adaptive_lasso = "adaptive-lasso"
     one_vs_rest = "one-vs-rest"
+    multinomial = "multinomial"
     linear_svc = "linear-svc"
     linear_svr = "linear-svr"
 
     @property
     def classifies(self) -> bool:
         """Whether the target is labels."""
-        return self in (Model.logistic, Model.one_vs_rest, Model.linear_svc)
+        return self in (Model.logistic, Model.one_vs_rest, Model.multinomial, Model.linear_svc)
 
 
 InputFile = Annotated[
@@ -119,9 +121,9 @@ def tune(
     model: Annotated[
         Model,
         typer.Option(
-            help="Lasso, elastic net, weighted Lasso, square-root Lasso or ridge of a number; logistic for two "
-            "classes, one-vs-rest for several, poisson for counts, gamma for positive numbers, huber (by its default "
-            "delta) where there are outliers; of support vector machines, linear-svc for two classes and "
+            help="Lasso, elastic net, weighted, adaptive or square-root Lasso, or ridge of a number; logistic for two "
+            "classes, one-vs-rest or multinomial for several, poisson for counts, gamma for positive numbers, huber "
+            "(by its default delta) where there are outliers; of support vector machines, linear-svc for two classes and "
             "linear-svr for a number."
         ),
     ] = Model.lasso,

@@ -26,7 +26,9 @@ PENALISED: dict[str, Any] = {
     "gamma": lambdahat.GammaLasso,
     "huber": lambdahat.HuberLasso,
     "sqrt-lasso": lambdahat.SqrtLasso,
+    "adaptive-lasso": lambdahat.AdaptiveLasso,
     "one-vs-rest": lambdahat.OneVsRestLogistic,
+    "multinomial": lambdahat.MultinomialLogistic,
 }
 MACHINES: dict[str, Any] = {"linear-svc": lambdahat.LinearSVC, "linear-svr": lambdahat.LinearSVR}
 
