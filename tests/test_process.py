@@ -35,7 +35,8 @@ for dtype in (np.float64, np.float32):
         for ties in ("breslow", "efron"):
             search = GradientSearch(CoxLasso(ties=ties), cv=3, max_evals=5).fit(A, np.round(np.abs(y), 1))
             search.best_estimator_.predict_survival_function(A), search.score(A, np.abs(y))
-            CoxLasso(1e-5, ties=ties).fit(1e3 * A, np.round(np.abs(y), 1))  # risks that are far apart
+            far_apart = HeldOut(1e4 * A, np.abs(y))  # risks
+            GradientSearch(CoxLasso(ties=ties), criterion=far_apart, max_evals=5).fit(A, np.abs(y))
         for method in ("implicit_forward", "forward", "backward"):
             hypergradient(Lasso(0.05), A, y, cv=3, method=method)
             hypergradient(Lasso(0.05, positive=True), A, y, cv=3, method=method)

@@ -123,8 +123,8 @@ def tune(
         typer.Option(
             help="Lasso, elastic net, weighted, adaptive or square-root Lasso, or ridge of a number; logistic for two "
             "classes, one-vs-rest or multinomial for several, poisson for counts, gamma for positive numbers, huber "
-            "(by its default delta) where there are outliers; of support vector machines, linear-svc for two classes and "
-            "linear-svr for a number."
+            "(by its default delta) where there are outliers; of support vector machines, linear-svc for two "
+            "classes and linear-svr for a number."
         ),
     ] = Model.lasso,
     cv: Folds = 5,
