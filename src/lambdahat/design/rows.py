@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from lambdahat.design.storage import Columns, DenseStorage, SparseStorage, as_storage
 from lambdahat.linear import Matrix, Vector
 
+_ROUNDING = float(np.finfo(np.float64).eps) ** 2
+
 
 @dataclass(frozen=True, eq=False)
 class RowStorage:
@@ -41,6 +43,19 @@ class RowStorage:
         """``‖x_i‖²``, shape (n,)."""
         n, p = self.shape
         return self.transposed.variances(np.arange(n, dtype=np.int32), np.ones(p), np.zeros(n))
+
+    @cached_property
+    def means(self) -> Vector:
+        """Of the entries of each row, shape (n,)."""
+        p = self.shape[1]
+        return self.predict(np.full(p, 1.0 / p))
+
+    @cached_property
+    def spreads(self) -> Vector:
+        """``Σ_j (x_ij − mean_i)²``, shape (n,): exactly zero where it is nothing but rounding."""
+        n, p = self.shape
+        out = self.transposed.variances(np.arange(n, dtype=np.int32), np.ones(p), self.means)
+        return np.where(out > _ROUNDING * p * self.squared_norms, out, 0.0)
 
     def predict(self, w: Vector) -> Vector:
         """``Xw``."""
