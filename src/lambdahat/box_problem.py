@@ -156,7 +156,7 @@ class BoxProblem:
         """
         ridge = damping * self.curvature[rows]
         if self.is_factorised(rows):
-            X_S = self.domain.along_face(w[:-1], self.rows.gather(rows))
+            X_S = self.domain.flattened(self.rows.gather(rows, self.domain.face(w[:-1])))
             if damping > 0.0 and rows.size > X_S.shape[1] + 1:
                 return self._solve_by_columns(X_S, b, ridge)
             H = np.asarray(X_S @ X_S.T + self.constant**2)

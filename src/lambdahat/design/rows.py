@@ -69,10 +69,11 @@ class RowStorage:
         """``Σ_i β_i x_i`` over some rows."""
         return self.transposed.matvec_columns(rows, beta)
 
-    def gather(self, rows: Columns) -> Matrix:
-        """Some rows of a dense matrix, in double precision."""
+    def gather(self, rows: Columns, columns: NDArray[np.bool_]) -> Matrix:
+        """Some rows and columns of a dense matrix, in double precision."""
         assert isinstance(self.transposed, DenseStorage)
-        return np.asarray(self.transposed.X.T[rows], dtype=np.float64)
+        X = self.transposed.X.T
+        return np.asarray(X[rows] if columns.all() else X[np.ix_(rows, columns)], dtype=np.float64)
 
     def matvec_columns(self, columns: Columns, v: Vector) -> Vector:
         """``X[:, columns] v``."""

@@ -52,20 +52,19 @@ class Domain:
         """The weights that may move either way at ``w``, shape (p,)."""
         return w > 0.0 if self.nonnegative else np.ones(w.size, dtype=bool)
 
-    def along_face(self, w: Vector, U: Matrix) -> Matrix:
-        """The derivative of :meth:`nearest` where it is ``w``, times rows ``U``: what it keeps of them, on the face.
-
-        Shape (…, p) in, (…, number of weights on the face) out. It is symmetric and idempotent.
-        """
-        on = U[..., self.face(w)] if self.nonnegative else U
-        return on if self.total is None or on.shape[-1] == 0 else on - on.mean(axis=-1, keepdims=True)
+    def flattened(self, U: Matrix) -> Matrix:
+        """Rows ``U``, given on a face, without what would change the sum; the same shape."""
+        return U if self.total is None or U.shape[-1] == 0 else U - U.mean(axis=-1, keepdims=True)
 
     def tangent(self, w: Vector, u: Vector) -> Vector:
-        """The same for one vector, zero off the face; shape (p,)."""
+        """The derivative of :meth:`nearest` where it is ``w``, times ``u``: its part along the face; shape (p,).
+
+        It is symmetric and idempotent.
+        """
         if self.is_everything:
             return u
-        out = np.zeros(u.size)
-        out[self.face(w)] = self.along_face(w, u)
+        out, face = np.zeros(u.size), self.face(w)
+        out[face] = self.flattened(u[face])
         return out
 
 

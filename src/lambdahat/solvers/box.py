@@ -15,6 +15,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from scipy.optimize import brentq
 
 from lambdahat.box_problem import BoxProblem, Dual
 from lambdahat.design import Columns, DenseStorage, RowStorage
@@ -133,19 +134,32 @@ class _Descent:
 
         Factorisations that have begun go on to the end of the face, on debt: a sweep in between would free rows again.
         """
-        n, p = self.beta.size, self.problem.n_features
         if self.problem.is_factorised(S):
             if self.credit <= 0.0 and not begun:
                 return 0
+            p = int(np.count_nonzero(self.problem.domain.face(self.w[:-1])))
             few = min(S.size, p + 1)
             self.credit -= few * few * (max(S.size, p) + few / 3.0) / _BLAS
             return 1
-        price = 2.0 * self.problem.rows.n_stored * S.size / n + 1.0
+        price = 2.0 * self.problem.rows.n_stored * S.size / self.beta.size + 1.0
         steps = int(min(max(self.credit, 0.0) // price, _MOST_CG_STEPS))
         if steps < _LEAST_CG_STEPS:
             return 0
         self.credit -= steps * price
         return steps
+
+    def _inside(self, S: Columns, step: Vector, slope: float, end: float) -> float:
+        """The best share of a step up to ``end``; in a domain, ``w`` bends where it meets or leaves a face."""
+        if self.problem.domain.is_everything:
+            return end
+        d = self.problem.combine(S, step)
+
+        def along(share: float) -> float:
+            return slope + float((self.problem.nearest(self.v + share * d) - self.w) @ d)
+
+        if along(end) <= 0.0 or slope >= 0.0:
+            return end
+        return float(brentq(along, 0.0, end, xtol=1e-12 * end, rtol=1e-9))
 
     def newton(self) -> None:
         """Steps towards the minimum on the free rows, as long as they end at bounds and there is credit.
@@ -171,7 +185,7 @@ class _Descent:
             room = np.divide(end - old, step, out=np.full(S.size, np.inf), where=step != 0.0)
             first = int(np.argmin(room))
             lowest, best = 0.0, old
-            for share in (min(room[first], 1.0), *_SHARES):
+            for share in (self._inside(S, step, float(slope @ step), min(room[first], 1.0)), *_SHARES):
                 new = np.clip(old + share * step, lower, upper)
                 if share == room[first]:
                     new[first] = end[first]
@@ -188,8 +202,8 @@ class _Descent:
                 return
             same_face = np.array_equal(problem.domain.face(self.w[:-1]), problem.domain.face(best_w[:-1]))
             self.beta[S], self.v, self.w = best, best_v, best_w
-            begun = room[first] < 1.0
-            if not begun and same_face:
+            begun = room[first] < 1.0 or not same_face
+            if not begun:
                 self.damping = max(0.1 * self.damping, _LEAST_DAMPING)
                 return
 
