@@ -6,6 +6,11 @@ with ``g`` a :class:`lambdahat.penalties.Box`, θ = (C, ε). A label takes the p
 and ``C max(0, 1 − y_i z_i)`` is ``C max(0, ±(y_i − z_i))``. An intercept is the weight of a constant column, penalised
 as every other weight is (liblinear's convention); the column is never stored. Here ``w`` has this weight as its last
 entry, shape (p + 1,).
+
+Weights may be confined to a convex set K (:class:`lambdahat.penalties.Domain`), such as the simplex. The multipliers of
+its constraints are eliminated from the dual: for given β their best values make ``w`` the point of K nearest to ``v =
+Xᵀβ``, and ``½‖v‖²`` becomes ``max_{w∈K} wᵀv − ½‖w‖²``, whose gradient that point is. It moves by the projection P onto
+the face of K it lies on, so that rows ``P x_i`` take the place of rows in all systems.
 """
 
 from __future__ import annotations
@@ -19,8 +24,8 @@ import numpy as np
 
 from lambdahat.datafits import Datafit
 from lambdahat.design import Columns, Design, RowStorage, SparseStorage
-from lambdahat.linear import Vector, conjugate_gradient, solve_dense
-from lambdahat.penalties import Box
+from lambdahat.linear import Matrix, Vector, conjugate_gradient, solve_dense
+from lambdahat.penalties import EVERYTHING, Box, Domain
 from lambdahat.problem import Solution
 
 # Up to so many unknowns a dense system is built and factorised; beyond, conjugate gradients on the rows.
@@ -51,6 +56,8 @@ class BoxProblem:
         The smooth loss that judges predictions on other rows.
     constant : float
         Value of the constant column; zero without an intercept.
+    domain : Domain
+        Where weights may lie, but for that of the constant column.
     """
 
     design: Design
@@ -58,6 +65,7 @@ class BoxProblem:
     penalty: Box
     datafit: Datafit
     constant: float
+    domain: Domain = EVERYTHING
     y_mean: float = 0.0
     normal: None = None
 
@@ -75,13 +83,27 @@ class BoxProblem:
 
     @cached_property
     def curvature(self) -> Vector:
-        """``‖x_i‖² + constant²``, shape (n,)."""
-        return np.asarray(self.rows.squared_norms + self.constant**2)
+        """``‖x_i‖² + constant²``, shape (n,); where the sum of weights is given, of rows less their means.
+
+        It bounds the curvature of the dual in β_i, whatever the multipliers of the sum are.
+        """
+        squares = self.rows.squared_norms if self.domain.total is None else self.rows.spreads
+        return np.asarray(squares + self.constant**2)
+
+    @cached_property
+    def null_weights(self) -> Vector:
+        """``w`` where ``β = 0``."""
+        return self.nearest(np.zeros(self.n_features + 1))
+
+    @cached_property
+    def null_residual(self) -> Vector:
+        """``y − Xw`` there."""
+        return self.y if self.domain.is_everything else self.y - self.prediction(self.null_weights)
 
     @cached_property
     def null_value(self) -> float:
-        """The objective at ``w = 0``, the unit of the relative duality gap: ``C Σ s_i`` for classification."""
-        return self.penalty.conjugate(self.y)
+        """The objective there, the unit of the relative duality gap: ``C Σ s_i`` for classification."""
+        return self.penalty.conjugate(self.null_residual) + 0.5 * float(self.null_weights @ self.null_weights)
 
     def offset(self, solution: Solution) -> float:
         """The intercept, as the judge of a solution wants it."""
@@ -99,43 +121,57 @@ class BoxProblem:
         """``z`` of some rows."""
         return np.asarray(self.rows.predict_rows(rows, w[:-1]) + self.constant * w[-1])
 
-    def weights_of(self, rows: Columns, beta: Vector) -> Vector:
-        """``w = Σ_i β_i x_i`` over some rows."""
+    def combine(self, rows: Columns, beta: Vector) -> Vector:
+        """``v = Σ_i β_i x_i`` over some rows."""
         return np.append(self.rows.combine(rows, beta), self.constant * beta.sum())
 
+    def nearest(self, v: Vector) -> Vector:
+        """``w``, the point of the domain nearest to ``v = Xᵀβ``."""
+        return v if self.domain.is_everything else np.append(self.domain.nearest(v[:-1]), v[-1])
+
+    def tangent(self, w: Vector, u: Vector) -> Vector:
+        """By how much ``w`` moves where ``v`` moves by ``u``; symmetric."""
+        return u if self.domain.is_everything else np.append(self.domain.tangent(w[:-1], u[:-1]), u[-1])
+
+    def weights(self, solution: Solution) -> Vector:
+        """``w`` of a solution, with that of the constant column."""
+        return np.append(solution.w, solution.intercept / self.constant if self.constant else 0.0)
+
     def bounds(self, beta: Vector, w: Vector, z: Vector) -> tuple[float, float]:
-        """Primal and dual objective at ``w = Xᵀβ`` and ``z = Xw``: the optimum lies between them."""
-        half = 0.5 * float(w @ w)
-        return half + self.penalty.conjugate(self.y - z), float(self.y @ beta) - self.penalty.value(beta) - half
+        """Primal and dual objective at ``w``, nearest to ``Xᵀβ``, and ``z = Xw``: the optimum lies between them."""
+        half, residual = 0.5 * float(w @ w), self.y - z
+        return half + self.penalty.conjugate(residual), half + float(residual @ beta) - self.penalty.value(beta)
 
     def is_factorised(self, rows: Columns) -> bool:
         """Whether the system of some rows is solved by a factorisation."""
         return not isinstance(self.rows.transposed, SparseStorage) and rows.size <= _FACTORISED
 
-    def solve_free(self, rows: Columns, b: Vector, *, atol: float, damping: float = 0.0, max_iter: int) -> Vector:
-        """Solve ``(X_S X_Sᵀ + damping·diag) v = b`` on some rows: Newton's system, and that of the hypergradient.
+    def solve_free(
+        self, rows: Columns, w: Vector, b: Vector, *, atol: float, damping: float = 0.0, max_iter: int
+    ) -> Vector:
+        """Solve ``(X_S P X_Sᵀ + damping·diag) v = b`` on some rows, P that of ``w``.
 
-        Cholesky where X is dense and S small, else conjugate gradients to entries of the residual below ``atol``.
-        Singular systems get their minimum-norm solution.
+        It is Newton's system, and that of the hypergradient. Cholesky where X is dense and S small, else conjugate
+        gradients to entries of the residual below ``atol``. Singular systems get their minimum-norm solution.
         """
         ridge = damping * self.curvature[rows]
-        if self.is_factorised(rows) and damping > 0.0 and rows.size > self.n_features + 1:
-            return self._solve_by_columns(rows, b, ridge)
         if self.is_factorised(rows):
-            X_S = self.rows.gather(rows)
+            X_S = self.domain.flattened(self.rows.gather(rows, self.domain.face(w[:-1])))
+            if damping > 0.0 and rows.size > X_S.shape[1] + 1:
+                return self._solve_by_columns(X_S, b, ridge)
             H = np.asarray(X_S @ X_S.T + self.constant**2)
             H[np.diag_indices_from(H)] += ridge
             return solve_dense(H, b)
 
         def product(v: Vector) -> Vector:
-            return self.prediction_on(rows, self.weights_of(rows, v)) + ridge * v
+            return self.prediction_on(rows, self.tangent(w, self.combine(rows, v))) + ridge * v
 
         diagonal = self.curvature[rows] + ridge
         return conjugate_gradient(product, diagonal, b, atol=atol, max_iter=max_iter)[0]
 
-    def _solve_by_columns(self, rows: Columns, b: Vector, ridge: Vector) -> Vector:
+    def _solve_by_columns(self, X_S: Matrix, b: Vector, ridge: Vector) -> Vector:
         """``R⁻¹b − R⁻¹X_S (I + X_SᵀR⁻¹X_S)⁻¹ X_SᵀR⁻¹b``, for more rows than columns."""
-        X_S = np.column_stack([self.rows.gather(rows), np.full(rows.size, self.constant)])
+        X_S = np.column_stack([X_S, np.full(b.size, self.constant)])
         scaled = X_S / ridge[:, None]
         K = np.asarray(np.eye(X_S.shape[1]) + X_S.T @ scaled)
         return np.asarray(b / ridge - scaled @ solve_dense(K, scaled.T @ b))
@@ -153,6 +189,7 @@ class BoxModel:
     datafit: Datafit
     constant: float = 1.0
     row_factors: Callable[[Vector, Vector], Vector] | None = None
+    domain: Domain = EVERYTHING
 
     def targets(self, y: Vector) -> tuple[Vector]:
         """That of the only problem."""
@@ -168,5 +205,6 @@ class BoxModel:
         problems = []
         for design, weight in zip(designs, sample_weights, strict=True):
             factors = weight if self.row_factors is None else weight * self.row_factors(y, weight)
-            problems.append(BoxProblem(design, y, self.penalty(y, factors), self.datafit, self.constant))
+            box = self.penalty(y, factors)
+            problems.append(BoxProblem(design, y, box, self.datafit, self.constant, self.domain))
         return problems

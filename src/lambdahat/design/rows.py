@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from lambdahat.design.storage import Columns, DenseStorage, SparseStorage, as_storage
 from lambdahat.linear import Matrix, Vector
 
+_ROUNDING = float(np.finfo(np.float64).eps) ** 2
+
 
 @dataclass(frozen=True, eq=False)
 class RowStorage:
@@ -42,6 +44,19 @@ class RowStorage:
         n, p = self.shape
         return self.transposed.variances(np.arange(n, dtype=np.int32), np.ones(p), np.zeros(n))
 
+    @cached_property
+    def means(self) -> Vector:
+        """Of the entries of each row, shape (n,)."""
+        p = self.shape[1]
+        return self.predict(np.full(p, 1.0 / p))
+
+    @cached_property
+    def spreads(self) -> Vector:
+        """``Σ_j (x_ij − mean_i)²``, shape (n,): exactly zero where it is nothing but rounding."""
+        n, p = self.shape
+        out = self.transposed.variances(np.arange(n, dtype=np.int32), np.ones(p), self.means)
+        return np.where(out > _ROUNDING * p * self.squared_norms, out, 0.0)
+
     def predict(self, w: Vector) -> Vector:
         """``Xw``."""
         return self.transposed.rmatvec(w)
@@ -54,10 +69,11 @@ class RowStorage:
         """``Σ_i β_i x_i`` over some rows."""
         return self.transposed.matvec_columns(rows, beta)
 
-    def gather(self, rows: Columns) -> Matrix:
-        """Some rows of a dense matrix, in double precision."""
+    def gather(self, rows: Columns, columns: NDArray[np.bool_]) -> Matrix:
+        """Some rows and columns of a dense matrix, in double precision."""
         assert isinstance(self.transposed, DenseStorage)
-        return np.asarray(self.transposed.X.T[rows], dtype=np.float64)
+        X = self.transposed.X.T
+        return np.asarray(X[rows] if columns.all() else X[np.ix_(rows, columns)], dtype=np.float64)
 
     def matvec_columns(self, columns: Columns, v: Vector) -> Vector:
         """``X[:, columns] v``."""

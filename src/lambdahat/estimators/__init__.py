@@ -15,7 +15,7 @@ from lambdahat.estimators.one_vs_rest import OneVsRestLogistic
 from lambdahat.estimators.paths import PathResult, path
 from lambdahat.estimators.ridge import Ridge, RidgeCV
 from lambdahat.estimators.square_root import SqrtLasso
-from lambdahat.estimators.support_vectors import LinearSVC, LinearSVR
+from lambdahat.estimators.support_vectors import LinearSVC, LinearSVR, SimplexSVR
 from lambdahat.hypergradient import JacobianConvergence
 
 __all__ = [
@@ -41,6 +41,7 @@ __all__ = [
     "PoissonLasso",
     "Ridge",
     "RidgeCV",
+    "SimplexSVR",
     "SparseGLM",
     "SparseGroupLasso",
     "SparseLogisticRegression",

@@ -40,17 +40,18 @@ def unit_of_C(problem: BoxProblem) -> float:
     """The C at which the plainest model predicts targets right in the mean.
 
     Where C is small every row pulls with all its weight: ``w = C Σ_i s_i sign(y_i) x_i``. For classification that is
-    the difference of the (weighted) sums of both classes, and margins are 1 in the mean.
+    the difference of the (weighted) sums of both classes, and margins are 1 in the mean. On a simplex, what pulls are
+    the residuals of the mean of all columns.
     """
-    penalty, y = problem.penalty, problem.y
-    pull = np.where(y > 0.0, penalty.upper_factors, np.where(y < 0.0, penalty.lower_factors, 0.0))
+    penalty, residual = problem.penalty, problem.null_residual
+    pull = np.where(residual > 0.0, penalty.upper_factors, np.where(residual < 0.0, penalty.lower_factors, 0.0))
     rows = np.flatnonzero(pull).astype(np.int32)
-    w = problem.weights_of(rows, pull[rows])
-    most, size = float(y @ pull), float(w @ w)
+    direction = problem.tangent(problem.null_weights, problem.combine(rows, pull[rows]))
+    most, size = float(residual @ pull), float(direction @ direction)
     if size > 1e-12 * float(pull**2 @ problem.curvature):
         return most / size
     curvature = float(np.abs(pull) @ problem.curvature)  # the pulls cancel: one row alone
-    return float(np.abs(pull) @ np.abs(y)) / curvature if curvature > 0.0 else 1.0
+    return float(np.abs(pull) @ np.abs(residual)) / curvature if curvature > 0.0 else 1.0
 
 
 def default_ranges(problems: list[BoxProblem]) -> Bounds:

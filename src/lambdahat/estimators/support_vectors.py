@@ -1,4 +1,7 @@
-"""Linear support vector machines: classification with the hinge loss, regression with the ε-insensitive one."""
+"""Linear support vector machines: classification with the hinge loss, regression with the ε-insensitive one.
+
+The latter with free weights, or with weights that are shares.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ from lambdahat.datafits import Quadratic, SquaredHinge
 from lambdahat.design import RowStorage, as_row_storage
 from lambdahat.estimators.base import BinaryClassifier, LinearModel, LinearRegressor
 from lambdahat.linear import Vector
-from lambdahat.penalties import Box, classification_box, regression_box
+from lambdahat.penalties import EVERYTHING, SIMPLEX, Box, Domain, classification_box, regression_box
 from lambdahat.problem import Solution
 from lambdahat.search import Space
 
@@ -50,6 +53,7 @@ class SupportVectorMachine(LinearModel):
     C: float
     epsilon: float = 0.0
     intercept_scaling: float
+    domain: Domain = EVERYTHING
     warm_start = False
     tunable: tuple[str, ...] = ("C",)
     dual_coef_: NDArray[np.float64]
@@ -89,7 +93,7 @@ class SupportVectorMachine(LinearModel):
 
     def _model(self, names: Sequence[str] | None = None, classes: NDArray[Any] | None = None) -> BoxModel:
         constant = float(self.intercept_scaling) if self.fit_intercept else 0.0
-        return BoxModel(self._box, self.datafit, constant, self._row_factors(classes))
+        return BoxModel(self._box, self.datafit, constant, self._row_factors(classes), self.domain)
 
     def _keep(self, problems: Sequence[Any], solutions: Sequence[Solution], data: Data) -> None:
         super()._keep(problems, solutions, data)
@@ -193,6 +197,75 @@ class LinearSVR(LinearRegressor, SupportVectorMachine):
 
     def _box(self, y: Vector, weights: Vector) -> Box:
         return regression_box(float(self.C), float(self.epsilon), weights)
+
+
+class SimplexSVR(LinearRegressor, SupportVectorMachine):
+    """``½‖w‖² + C Σ s_i max(0, |y_i − x_iᵀw| − epsilon)`` with ``w_j ≥ 0`` and ``Σ_j w_j = 1``, and no intercept.
+
+    Coefficients are shares: of the components of a mixture whose profiles are the columns of X. Many are zero, exactly.
+    A search minimises the mean squared error of rows held out.
+
+    Parameters
+    ----------
+    C : float, default 1.0
+        Strength of the loss, above zero. Where it is small, all shares are equal.
+    epsilon : float, default 0.0
+        Errors up to it cost nothing.
+    tol : float, default 1e-4
+        Bound on the duality gap over the objective at equal shares.
+    max_iter : int, default 1000
+        Rounds of the solver; each looks at all rows once.
+
+    Attributes
+    ----------
+    coef_ : array of shape (p,)
+        Shares: at least zero, with the sum 1.
+    intercept_ : float
+        Zero.
+    dual_coef_ : array of shape (n,)
+        Of every row, with the sign of its pull: ``coef_`` is the point of the simplex that is nearest to their
+        combination of the rows.
+    dual_gap_ : float
+        Relative duality gap reached.
+    n_iter_ : int
+    status_ : str
+        How the solver ended, in a sentence.
+    n_features_in_ : int
+    feature_names_in_ : array of shape (p,), when X has column names
+
+    References
+    ----------
+    Klopfenstein & Vaiter, *Linear support vector regression with linear constraints*, Machine Learning 2021. Their
+    dual has multipliers for the constraints; here they are eliminated (see ``docs/design.md``).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from lambdahat import SimplexSVR
+    >>> X = np.random.default_rng(0).normal(size=(50, 4))
+    >>> SimplexSVR(C=10.0).fit(X, X @ [0.75, 0.25, 0.0, 0.0]).coef_.round(2).tolist()
+    [0.75, 0.25, 0.0, 0.0]
+    """
+
+    tunable = ("C", "epsilon")
+    datafit = Quadratic()
+    domain = SIMPLEX
+    fit_intercept = False
+    intercept_scaling = 1.0
+
+    def __init__(self, C: float = 1.0, *, epsilon: float = 0.0, tol: float = 1e-4, max_iter: int = 1000) -> None:
+        self.C = C
+        self.epsilon = epsilon
+        self.tol = tol
+        self.max_iter = max_iter
+
+    def _box(self, y: Vector, weights: Vector) -> Box:
+        return regression_box(float(self.C), float(self.epsilon), weights)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.regressor_tags.poor_score = True  # of a target that no mixture of columns is near
+        return tags
 
 
 for _model in (LinearSVC, LinearSVR):

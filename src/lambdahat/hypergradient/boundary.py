@@ -9,6 +9,10 @@ It is a file of its own as criteria judge ``w = Xᵀβ``, so that nothing of the
 the system asks for the combination ``X_Sᵀv`` of free rows that is nearest to g, and what is left of g is all that the
 rows at their bounds see. What is left is unique even where free rows depend on each other (v is the one of least norm).
 
+Where weights are confined to a simplex, ``H = X P Xᵀ`` with the projection P onto the face they lie on, and g is
+projected first. It is the same formula for the dual with all multipliers, after the elimination of those in the
+generalised support: those of zero weights, and that of the sum. Their bounds do not depend on θ.
+
 Bertrand et al., JMLR 2022, have the dual of the SVM among their examples. For ``H`` and the bounds' motion the formula
 is that of the optimality conditions, differentiated: ``x_iᵀw = y_i − ε sign(β_i)`` on S, ``β_i = C·factor_i`` off it.
 """
@@ -45,15 +49,16 @@ def boundary(problem: BoxProblem, solution: Solution, judge: Judge, *, tol: floa
     beta, penalty = solution.workspace.beta, problem.penalty
     columns = np.arange(problem.n_features, dtype=np.int32)  # a weight of zero may be about to move
     value, slopes, intercept_slope = judge(columns, solution.w, solution.intercept)
-    left = np.append(slopes, problem.constant * intercept_slope)
+    w = problem.weights(solution)
+    left = problem.tangent(w, np.append(slopes, problem.constant * intercept_slope))
     S = penalty.generalized_support(beta)
     v = np.zeros(S.size)
     if S.size:
         b = problem.prediction_on(S, left)
         atol = min(_LOOSEST, 0.3 * tol**0.5, 1e4 * tol) * float(np.abs(b).max())
-        v = problem.solve_free(S, b, atol=atol, max_iter=2 * S.size + 100)
-        left = left - problem.weights_of(S, v)
+        v = problem.solve_free(S, w, b, atol=atol, max_iter=2 * S.size + 100)
+        left = left - problem.tangent(w, problem.combine(S, v))
     factors = penalty.boundary(beta)
     moving = np.flatnonzero(factors).astype(np.int32)
-    with_bounds = float(left @ problem.weights_of(moving, factors[moving]))
+    with_bounds = float(left @ problem.combine(moving, factors[moving]))
     return value, np.array([with_bounds, 0.0]) - penalty.hyperparam_vjp(S, beta[S], v)

@@ -2,10 +2,12 @@
 
     min_β  ½‖Xᵀβ‖² − yᵀβ + ε‖β‖₁,   lower_i ≤ β_i ≤ upper_i
 
-The state is ``w = Xᵀβ``, kept beside β, so that a gradient entry is one gather, ``x_iᵀw − y_i``. The constant column
-behind an intercept is not stored: ``constant`` is its value (zero without one) and the last entry of ``w`` its weight.
-Sparse rows are ``data``, ``indices`` (int32), ``indptr`` (int32); dense ones the rows of a C-ordered ``X``. ``active``
-(int32) are the rows that are swept; ``curvature`` is ``‖x_i‖² + constant²``, positive on these.
+The state is ``w = Xᵀβ``, kept beside β, so that a gradient entry is one gather, ``x_iᵀw − y_i``. One more column is not
+stored in X, but given as ``column`` (zeros for none): the last entry of ``w`` is its weight. With ``sign`` 1 it counts
+as other columns do, as the constant behind an intercept; with −1 its products are taken off: where it is ``√p`` times
+the means of rows, rows act as if these were subtracted. Sparse rows are ``data``, ``indices`` (int32), ``indptr`` (int32);
+dense ones the rows of a C-ordered ``X``. ``active`` (int32) are the rows that are swept; ``curvature`` is ``‖x_i‖² +
+sign·column_i²``, positive on these.
 
 Rows are visited in an order drawn anew for every sweep, by a generator whose state is handed in and out: the same seed
 gives the same result. Hsieh et al., *A dual coordinate descent method for large-scale linear SVM*, ICML 2008, has the
@@ -18,7 +20,7 @@ from numba import njit, uint32, uint64
 
 @njit(cache=True, nogil=True, fastmath=True)
 def sweep_sparse(
-    data, indices, indptr, active, y, epsilon, lower, upper, curvature, constant, beta, w, limit, work, goal, state
+    data, indices, indptr, active, y, epsilon, lower, upper, curvature, column, sign, beta, w, limit, work, goal, state
 ):
     """Sweep until rows of ``work`` stored values have been visited, or the largest violation is at most ``goal``.
 
@@ -52,7 +54,7 @@ def sweep_sparse(
                 a += data[k] * w[uint32(indices[k])]
                 k += uint64(1)
             done += end - start + uint64(1)
-            slope = ((a + b) + (c + d)) + constant * w[last] - y[i]
+            slope = ((a + b) + (c + d)) + column[i] * w[last] - y[i]
             old, bend = beta[i], curvature[i]
             target = old * bend - slope
             if target > epsilon:
@@ -67,7 +69,7 @@ def sweep_sparse(
                 beta[i] = new
                 for k in range(start, end):
                     w[uint32(indices[k])] += step * data[k]
-                w[last] += step * constant
+                w[last] += sign * step * column[i]
                 violation = max(violation, abs(step) * bend)
             else:
                 push = abs(free - new) * bend
@@ -84,7 +86,7 @@ def sweep_sparse(
 
 
 @njit(cache=True, nogil=True, fastmath=True)
-def sweep_dense(X, active, y, epsilon, lower, upper, curvature, constant, beta, w, limit, work, goal, state):
+def sweep_dense(X, active, y, epsilon, lower, upper, curvature, column, sign, beta, w, limit, work, goal, state):
     """The same for a dense matrix in C order."""
     p = uint64(X.shape[1])
     tail = p // uint64(4) * uint64(4)
@@ -111,7 +113,7 @@ def sweep_dense(X, active, y, epsilon, lower, upper, curvature, constant, beta, 
                 a += X[i, j] * w[j]
                 j += uint64(1)
             done += p + uint64(1)
-            slope = ((a + b) + (c + d)) + constant * w[p] - y[i]
+            slope = ((a + b) + (c + d)) + column[i] * w[p] - y[i]
             old, bend = beta[i], curvature[i]
             target = old * bend - slope
             if target > epsilon:
@@ -124,9 +126,9 @@ def sweep_dense(X, active, y, epsilon, lower, upper, curvature, constant, beta, 
             step = new - old
             if step != 0.0:
                 beta[i] = new
-                for column in range(p):
-                    w[column] += step * X[i, column]
-                w[p] += step * constant
+                for k in range(p):
+                    w[k] += step * X[i, k]
+                w[p] += sign * step * column[i]
                 violation = max(violation, abs(step) * bend)
             else:
                 push = abs(free - new) * bend

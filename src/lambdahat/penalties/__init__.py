@@ -3,6 +3,7 @@
 from lambdahat.penalties.base import Penalty
 from lambdahat.penalties.blockwise import Blockwise
 from lambdahat.penalties.box import Box, classification_box, regression_box
+from lambdahat.penalties.domain import EVERYTHING, SIMPLEX, Domain
 from lambdahat.penalties.entrywise import Entrywise, entrywise_l1
 from lambdahat.penalties.groups import (
     group_lasso,
@@ -23,8 +24,11 @@ from lambdahat.penalties.separable import (
 )
 
 __all__ = [
+    "EVERYTHING",
+    "SIMPLEX",
     "Blockwise",
     "Box",
+    "Domain",
     "Entrywise",
     "Penalty",
     "Separable",

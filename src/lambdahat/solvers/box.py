@@ -15,6 +15,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from scipy.optimize import brentq
 
 from lambdahat.box_problem import BoxProblem, Dual
 from lambdahat.design import Columns, DenseStorage, RowStorage
@@ -76,9 +77,9 @@ class _Descent:
             inside = (start.beta > before.lower) & (start.beta < before.upper)
             moved = np.where(inside, start.beta, penalty.C * before.boundary(start.beta))
             self.beta = np.clip(moved, penalty.lower, penalty.upper)
-        # Rows of zeros do not enter w: they are where their own term is least.
-        self.idle = problem.curvature == 0.0
-        pull = np.where(np.abs(problem.y) > penalty.epsilon, np.sign(problem.y), 0.0)
+        # Rows of zeros (constant rows, where the sum is given) do not move w: they are where their own term is least.
+        self.idle, residual = problem.curvature == 0.0, problem.null_residual
+        pull = np.where(np.abs(residual) > penalty.epsilon, np.sign(residual), 0.0)
         ends = np.where(pull > 0.0, penalty.upper, np.where(pull < 0.0, penalty.lower, 0.0))
         self.beta[self.idle] = ends[self.idle]
         self.fixed = self.idle | (penalty.lower == penalty.upper)
@@ -86,12 +87,14 @@ class _Descent:
         self.limit, self.state = np.inf, np.uint64(0)
         self.damping = _DAMPING
         self.credit = 0.0  # what sweeps have cost beyond Newton steps, which shall not take the larger share
-        self.w = np.zeros(problem.n_features + 1)
+        self.v = self.w = problem.null_weights
+        self.column, self.sign = _beside(problem)
 
     def refresh(self) -> Vector:
-        """``w`` from β without the rounding of the sweeps, and the predictions of all rows."""
+        """``v = Xᵀβ`` and ``w`` from β without the rounding of the sweeps, and the predictions of all rows."""
         rows = np.flatnonzero(self.beta).astype(np.int32)
-        self.w = self.problem.weights_of(rows, self.beta[rows])
+        self.v = self.problem.combine(rows, self.beta[rows])
+        self.w = self.problem.nearest(self.v)
         return self.problem.prediction(self.w)
 
     def sweep(self, z: Vector, goal: float) -> None:
@@ -108,10 +111,22 @@ class _Descent:
         if active.size == 0:
             return
         sweep, X = _kernel(problem.rows)
-        self.limit, self.state = sweep(
-            *X, active, problem.y, penalty.epsilon, penalty.lower, penalty.upper, problem.curvature, problem.constant,
-            self.beta, self.w, self.limit, np.uint64(self.work), goal, np.uint64(self.state),
-        )  # fmt: skip
+        sign = self.sign
+        # The multipliers of a domain are brought to their best after each sweep, else only sweeps are counted.
+        at_once = self.work if problem.domain.is_everything else 0
+        visits = active.size * problem.rows.n_stored // problem.y.size + active.size
+        for _ in range(1 if at_once else 1 + self.work // visits):
+            moved = self.w.copy()
+            self.limit, self.state = sweep(
+                *X, active, problem.y, penalty.epsilon, penalty.lower, penalty.upper, problem.curvature, self.column,
+                sign, self.beta, moved, self.limit, np.uint64(at_once), goal, np.uint64(self.state),
+            )  # fmt: skip
+            if sign < 0.0:
+                moved[-1] = 0.0
+            self.v = self.v + (moved - self.w)
+            self.w = problem.nearest(self.v)
+            if self.limit <= goal:
+                break
         self.credit += self.work
 
     def _affordable(self, S: Columns, begun: bool) -> int:
@@ -119,19 +134,32 @@ class _Descent:
 
         Factorisations that have begun go on to the end of the face, on debt: a sweep in between would free rows again.
         """
-        n, p = self.beta.size, self.problem.n_features
         if self.problem.is_factorised(S):
             if self.credit <= 0.0 and not begun:
                 return 0
+            p = int(np.count_nonzero(self.problem.domain.face(self.w[:-1])))
             few = min(S.size, p + 1)
             self.credit -= few * few * (max(S.size, p) + few / 3.0) / _BLAS
             return 1
-        price = 2.0 * self.problem.rows.n_stored * S.size / n + 1.0
+        price = 2.0 * self.problem.rows.n_stored * S.size / self.beta.size + 1.0
         steps = int(min(max(self.credit, 0.0) // price, _MOST_CG_STEPS))
         if steps < _LEAST_CG_STEPS:
             return 0
         self.credit -= steps * price
         return steps
+
+    def _inside(self, S: Columns, step: Vector, slope: float, end: float) -> float:
+        """The best share of a step up to ``end``; in a domain, ``w`` bends where it meets or leaves a face."""
+        if self.problem.domain.is_everything:
+            return end
+        d = self.problem.combine(S, step)
+
+        def along(share: float) -> float:
+            return slope + float((self.problem.nearest(self.v + share * d) - self.w) @ d)
+
+        if along(end) <= 0.0 or slope >= 0.0:
+            return end
+        return float(brentq(along, 0.0, end, xtol=1e-12 * end, rtol=1e-9))
 
     def newton(self) -> None:
         """Steps towards the minimum on the free rows, as long as they end at bounds and there is credit.
@@ -140,10 +168,11 @@ class _Descent:
         bound. Where free rows depend on each other a step may go far along ``w = const``: only that point is of use.
         """
         problem, penalty = self.problem, self.problem.penalty
-        for count in range(self.beta.size):
+        begun = False
+        for _ in range(self.beta.size):
             S = penalty.generalized_support(self.beta)
             S = S[~self.idle[S]]
-            steps = self._affordable(S, count > 0) if S.size else 0
+            steps = self._affordable(S, begun) if S.size else 0
             if steps == 0:
                 return
             old, lower, upper = self.beta[S], penalty.lower[S], penalty.upper[S]
@@ -151,27 +180,30 @@ class _Descent:
             if penalty.epsilon > 0.0:
                 lower, upper = np.where(old > 0.0, 0.0, lower), np.where(old < 0.0, 0.0, upper)
             atol = 1e-3 * float(np.abs(slope).max())
-            step = problem.solve_free(S, -slope, atol=atol, damping=self.damping, max_iter=steps)
+            step = problem.solve_free(S, self.w, -slope, atol=atol, damping=self.damping, max_iter=steps)
             end = np.where(step > 0.0, upper, lower)
             room = np.divide(end - old, step, out=np.full(S.size, np.inf), where=step != 0.0)
             first = int(np.argmin(room))
             lowest, best = 0.0, old
-            for share in (min(room[first], 1.0), *_SHARES):
+            for share in (self._inside(S, step, float(slope @ step), min(room[first], 1.0)), *_SHARES):
                 new = np.clip(old + share * step, lower, upper)
                 if share == room[first]:
                     new[first] = end[first]
-                move = problem.weights_of(S, new - old)
-                change = float(slope @ (new - old) + 0.5 * move @ move)
+                v = self.v + problem.combine(S, new - old)
+                w = problem.nearest(v)
+                move = w - self.w
+                change = float(slope @ (new - old) + move @ (v - self.w - 0.5 * move))
                 if change < lowest:
-                    lowest, best, best_move = change, new, move
-                if room[first] >= 1.0:
-                    break
+                    lowest, best, best_v, best_w = change, new, v, w
+                    if room[first] >= 1.0:
+                        break
             if lowest == 0.0:
                 self.damping = min(10.0 * self.damping, 1.0)
                 return
-            self.beta[S] = best
-            self.w += best_move
-            if room[first] >= 1.0:
+            same_face = np.array_equal(problem.domain.face(self.w[:-1]), problem.domain.face(best_w[:-1]))
+            self.beta[S], self.v, self.w = best, best_v, best_w
+            begun = room[first] < 1.0 or not same_face
+            if not begun:
                 self.damping = max(0.1 * self.damping, _LEAST_DAMPING)
                 return
 
@@ -180,6 +212,13 @@ def _kernel(rows: RowStorage) -> tuple[Any, tuple[Any, ...]]:
     if isinstance(rows.transposed, DenseStorage):
         return kernels.sweep_dense, (rows.transposed.X.T,)
     return kernels.sweep_sparse, rows.transposed.arrays
+
+
+def _beside(problem: BoxProblem) -> tuple[Vector, float]:
+    """The column beside X in sweeps, and its sign; a given sum takes the means off the rows."""
+    if problem.domain.total is None:
+        return np.full(problem.y.size, problem.constant), 1.0
+    return problem.rows.means * problem.n_features**0.5, -1.0
 
 
 def _conclude(
@@ -207,16 +246,18 @@ def polish_box(problem: BoxProblem, solution: Solution, tol: float) -> tuple[Sol
     S = penalty.generalized_support(beta)
     if S.size == 0:
         return solution, tol
-    w = np.append(solution.w, solution.intercept / problem.constant if problem.constant else 0.0)
+    w = problem.weights(solution)
     slope = problem.prediction_on(S, w) - problem.y[S] + penalty.epsilon * np.sign(beta[S])
     size = float(np.abs(slope).max())
-    new = beta[S] + problem.solve_free(S, -slope, atol=_GAIN * size, max_iter=_POLISH_CG_STEPS)
+    new = beta[S] + problem.solve_free(S, w, -slope, atol=_GAIN * size, max_iter=_POLISH_CG_STEPS)
     inside = (new > penalty.lower[S]) & (new < penalty.upper[S])
     if not np.all(inside) or (penalty.epsilon > 0.0 and np.any(new * beta[S] <= 0.0)):
         return solution, tol
     beta[S] = new
     rows = np.flatnonzero(beta).astype(np.int32)
-    w = problem.weights_of(rows, beta[rows])
+    face, w = problem.domain.face(solution.w), problem.nearest(problem.combine(rows, beta[rows]))
+    if not np.array_equal(problem.domain.face(w[:-1]), face):
+        return solution, tol
     left = problem.prediction_on(S, w) - problem.y[S] + penalty.epsilon * np.sign(new)
     gain = max(float(np.abs(left).max()) / size, _GAIN) if size > 0.0 else 1.0
     polished = replace(solution, w=w[:-1], intercept=problem.constant * w[-1], workspace=Dual(beta, penalty.C))
