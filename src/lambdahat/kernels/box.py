@@ -6,8 +6,8 @@ The state is ``w = Xᵀβ``, kept beside β, so that a gradient entry is one gat
 stored in X, but given as ``column`` (zeros for none): the last entry of ``w`` is its weight. With ``sign`` 1 it counts
 as other columns do, as the constant behind an intercept; with −1 its products are taken off: where it is ``√p`` times
 the means of rows, rows act as if these were subtracted. Sparse rows are ``data``, ``indices`` (int32), ``indptr``
-(int32); dense ones the rows of a C-ordered ``X``. ``active`` (int32) are the rows that are swept; ``curvature`` is ``‖x_i‖² +
-sign·column_i²``, positive on these.
+(int32); dense ones the rows of a C-ordered ``X``. ``active`` (int32) are the rows that are swept;
+``curvature`` is ``‖x_i‖² + sign·column_i²``, positive on these.
 
 Rows are visited in an order drawn anew for every sweep, by a generator whose state is handed in and out: the same seed
 gives the same result. Hsieh et al., *A dual coordinate descent method for large-scale linear SVM*, ICML 2008, has the
