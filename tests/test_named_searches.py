@@ -212,7 +212,7 @@ def test_no_implicit_system_is_solved_without_need(name, monkeypatch):
     def refuse(*args, **kwargs):
         raise AssertionError("a hypergradient was computed")
 
-    monkeypatch.setattr("lambdahat.search.objective.implicit", refuse)
+    monkeypatch.setattr("lambdahat.search.objective.differentiate", refuse)
     search = GradientSearch(Lasso(), cv=3, optimizer=name, max_evals=12, random_state=0).fit(S.X, S.y)
     assert np.isnan(search.trace_.gradients).all()
     with pytest.raises(AssertionError, match="hypergradient"):
