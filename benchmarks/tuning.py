@@ -130,7 +130,7 @@ def cases(quick: bool) -> Iterator[Case]:
     yield Case(
         "SqrtLasso", X, y, lh.SqrtLasso(0.1, fit_intercept=False), lambda y, z: float(np.sqrt(np.mean((y - z) ** 2))),
         np.geomspace(root[0], root[-1], POINTS),
-        {"skglm": lambda alpha: _SqrtLasso(alpha)},
+        {"skglm": _SqrtLasso},
     )  # fmt: skip
     yield Case(
         "Ridge", X, y, lh.Ridge(fit_intercept=False), squared, np.geomspace(1e-2, 1e6, POINTS),
@@ -182,7 +182,8 @@ class _SqrtLasso:
     def fit(self, X: np.ndarray, y: np.ndarray) -> "_SqrtLasso":
         from skglm.experimental.sqrt_lasso import SqrtLasso
 
-        self.coef_ = SqrtLasso(alpha=self.alpha, tol=1e-4).fit(X, y).coef_
+        strength = self.alpha * np.sqrt(len(y))
+        self.coef_ = SqrtLasso(strength, tol=1e-4 * strength, fit_intercept=False).fit(X, y).coef_
         return self
 
     def predict(self, X: np.ndarray) -> np.ndarray:
