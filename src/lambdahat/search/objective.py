@@ -93,7 +93,8 @@ class CriterionObjective:
         weights = np.array([fold.weight for fold in folds])
         self.weights = weights / weights.sum()
         problem = self.problems[0]
-        n_stored = problem.design.storage.n_stored * len(folds[0].problems)
+        columns = problem.zeros().size // problem.design.shape[1] * len(folds[0].problems)
+        n_stored = problem.design.storage.n_stored * columns
         small = n_stored <= _SMALL and min(problem.design.shape) <= _SHORT
         self.cheap = problem.normal is not None or small
         self._base_tol = 1e-5 if self.cheap else 1e-2
@@ -163,7 +164,8 @@ class CriterionObjective:
         problems = [problem for fold in self.folds for problem in self.space.placed(fold.problems, theta)]
         starts = [None if nearest is None else self._warm_start(nearest, k) for k in range(len(problems))]
         run = self._pool.map if self._pool else map
-        proof = self.cheap or tol < self.coarse_tol  # a look at the range is to rank, and the gap costs half the time
+        # A look at the range is to rank, and to prove the gap costs half the time.
+        proof = tol <= self.coarse_tol if self.cheap else tol < self.coarse_tol
         solutions = solve_many(
             problems, tol=tol, max_iter=self.max_iter, starts=starts, at_least=1, proof=proof, run=run
         )
