@@ -21,6 +21,7 @@ _NEAR, _NARROW = 0.5, 0.2
 _OFF_ENDS = 1e-4
 _CLOSE = 0.02
 _ASIDE = 1.5  # a factor of 4.5
+_LOOSER = 10.0  # beyond two points that rise, where fits are large and only have to show that there is no valley
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ class Scalar:
         while t > line.t_low:
             beyond = int(np.argmin(scan.value))  # so many points lie beyond the best one: the steps may grow
             t = max(t - 2.0 ** max(0, beyond - 1) * self._step(scan, step), line.t_low)
-            scan.evaluate(t, scan.objective.coarse_tol)
+            scan.evaluate(t, scan.objective.coarse_tol * (_LOOSER if beyond > 1 else 1.0))
             if scan.has_risen(step):
                 return
 
