@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import log_softmax, xlogy
 
+from . import cox
 from .common import Options, Record, bar, clock, geometric_mean, times
 from .data import autoregressive
 
@@ -69,6 +70,7 @@ def cases(quick: bool) -> Iterator[Case]:
     import sklearn.svm
     from skglm import datafits, penalties, solvers
     from sklearn.multiclass import OneVsRestClassifier
+    from sksurv.linear_model import CoxnetSurvivalAnalysis
 
     import lambdahat as lh
 
@@ -125,6 +127,13 @@ def cases(quick: bool) -> Iterator[Case]:
     yield Case(
         "HuberLasso", X, outliers, lh.HuberLasso(fit_intercept=False), huber_loss,
         grid(np.clip(outliers, -1.35, 1.35)), {"skglm": glm(datafits.Huber(1.35), descent)},
+    )  # fmt: skip
+    survived = cox.survival(z, rng)
+    risks = grid(cox.slopes(survived, np.zeros(n))[1])
+    yield Case(
+        "CoxLasso", X, survived, lh.CoxLasso(), lambda y, s: cox.slopes(y, s)[0],
+        np.geomspace(risks[0], risks[POINTS // 2], POINTS),  # further down hazards grow without bound
+        {"scikit-survival": lambda alpha: CoxnetSurvivalAnalysis(alphas=[alpha], l1_ratio=1.0)},
     )  # fmt: skip
     root = grid(y / np.sqrt(np.mean(y**2)))[: POINTS // 2]  # further down the fit interpolates
     yield Case(
@@ -196,7 +205,7 @@ def score_of(model: object, X: np.ndarray) -> np.ndarray:
     if coef is None:  # one class against the rest
         return np.asarray(model.decision_function(X))
     coef = np.asarray(coef)
-    return X @ (coef.T if coef.ndim == 2 and len(coef) > 1 else np.ravel(coef))
+    return X @ (np.ravel(coef) if coef.size == X.shape[1] else coef.T)
 
 
 def records(options: Options) -> Iterator[Record]:
@@ -216,7 +225,7 @@ def records(options: Options) -> Iterator[Record]:
             seconds, found = clock(lambda search=search, case=case: search.fit(case.X, case.y), repeats=3)
             timings = {}
             for peer, make in case.peers.items():
-                make(float(case.grid[50])).fit(case.X[:50], case.y[:50])  # compilation
+                make(float(case.grid[EVERY])).fit(case.X[:50], case.y[:50])  # compilation
                 timings[peer] = clock(lambda case=case, splits=splits, make=make: cross_validated(case, splits, make))
         peer = min(timings, key=lambda name: timings[name][0])
         theirs, best = EVERY * timings[peer][0], timings[peer][1]
