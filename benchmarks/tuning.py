@@ -248,7 +248,11 @@ def cross_validated(case: Case, splits: list, make: Callable[[float], object]) -
         losses = []
         for train, test in splits:
             model = make(float(alpha))
-            model.fit(case.X[train], case.y[train])
+            try:
+                model.fit(case.X[train], case.y[train])
+            except ArithmeticError:  # scikit-survival's where hazards grow: `GridSearchCV` goes on too
+                losses.append(np.nan)
+                continue
             losses.append(case.loss(case.y[test], score_of(model, case.X[test])))
         values.append(np.mean(losses))
     return float(np.nanmin(values))
