@@ -12,6 +12,7 @@ read <- function(name, what, size) {
 shape <- read("shape", "integer", 4)
 values <- read("values", "double", 8)
 y <- read("y", "double", 8)
+if (identical(settings$family, "cox")) y <- matrix(y, ncol = 2, dimnames = list(NULL, c("time", "status")))
 sparse <- file.exists(file.path(folder, "indices"))
 x <- if (sparse) {
   new("dgCMatrix", i = read("indices", "integer", 4), p = read("indptr", "integer", 4), x = values, Dim = shape)
