@@ -109,6 +109,24 @@ def test_wide_and_singular_support_systems(p, fmt, ridge):
         np.testing.assert_allclose(found, np.linalg.pinv(H, hermitian=True) @ b, rtol=1e-6)
 
 
+@pytest.mark.parametrize("smallest", [0.1, 1e-9])
+@pytest.mark.parametrize("several", [False, True])
+def test_wide_support_systems_with_ridges_of_their_own(smallest, several):
+    """Of some columns, on some rows, for several right-hand sides; a tiny ridge costs no digits."""
+    s = sample(20, 60)
+    weight = np.where(np.arange(20) % 5 == 0, 0.0, 1.0)
+    design = Design.create(as_storage(s.X), weight, center=True, standardize=False)
+    support = np.sort(RNG.permutation(60)[:50]).astype(np.int32)
+    X = (s.X - weight @ s.X / 16)[:, support]
+    ridge = smallest * RNG.uniform(1.0, 3.0, 50)
+    H = X.T @ (weight[:, None] / 16 * X) + np.diag(ridge)
+    expected = RNG.normal(size=(50, 3) if several else 50)
+    found = design.solve_support(support, Curvature(ridge), H @ expected, atol=1e-13)
+    np.testing.assert_allclose(H @ found, H @ expected, atol=1e-11)
+    if smallest == 0.1:
+        np.testing.assert_allclose(found, expected, rtol=1e-8)
+
+
 @pytest.mark.parametrize("fmt", ["C", "F float32"])
 def test_moments_add_up(fmt, center):
     storage = as_storage(STORAGES[fmt](S.X))

@@ -17,6 +17,7 @@ from lambdahat.linear import Curvature, Matrix, Vector, by_row, conjugate_gradie
 # Up to so many unknowns a dense system is built and factorised; beyond, conjugate gradients on the columns.
 FACTORISED = 2500
 _ROUNDING = 2e-15
+# With a ridge so many times smaller than the columns' squares the dual system loses as many of its digits.
 _CANCELS = 1e6
 _BLOCK = 2048  # rows gathered at a time
 _EXCERPT, _RUN = 4096, 128  # rows in an excerpt, at least, and in each of its runs
@@ -243,15 +244,10 @@ class Design:
         rows, preconditioned conjugate gradients with entries of the residual below ``atol`` otherwise. Singular
         systems get their minimum-norm solution.
         """
-        n_rows, ridge = self.rows.size, curvature.diagonal
         if isinstance(self.storage, DenseStorage):
-            dual = n_rows <= FACTORISED and curvature.U is None and bool(np.all(ridge > 0.0))
-            if dual and support.size > n_rows:
-                # Where the ridge is a tiny one it cancels in the dual system: take it only if the other is too large.
-                dual = support.size > 4 * n_rows or float(np.sum(self.variances(support) / ridge)) < _CANCELS
-            if dual and support.size > n_rows:
-                return self._solve_by_rows(support, ridge, b)
-            if support.size <= min(FACTORISED, 4 * n_rows):
+            if self._is_solved_by_rows(support, curvature):
+                return self._solve_by_rows(support, curvature.diagonal, b)
+            if support.size <= min(FACTORISED, 4 * self.rows.size):
                 return solve_gram(self.gram(support), curvature, b, atol=atol, guess=guess)
 
         def product(v: Matrix) -> Matrix:
@@ -260,10 +256,18 @@ class Design:
         diagonal = curvature.diagonal_after(self.variances(support))
         return conjugate_gradient(product, diagonal, b, atol=atol, max_iter=2 * b.size + 100, guess=guess)[0]
 
+    def _is_solved_by_rows(self, support: Columns, curvature: Curvature) -> bool:
+        """Whether the dual system is the smaller one, and keeps its digits (or is the only one small enough)."""
+        n_rows, ridge = self.rows.size, curvature.diagonal
+        smaller = n_rows <= FACTORISED and n_rows < support.size
+        if not smaller or curvature.U is not None or not np.all(ridge > 0.0):
+            return False
+        return support.size > 4 * n_rows or float(np.sum(self.variances(support) / ridge)) < _CANCELS
+
     def _solve_by_rows(self, support: Columns, ridge: Vector, b: Matrix) -> Matrix:
         """``R⁻¹b − R⁻¹A(I + AᵀR⁻¹A)⁻¹AᵀR⁻¹b`` with ``A = (√s X̃_S)ᵀ``."""
         same = support.size == self.shape[1] and bool(np.all(ridge == ridge[0]))
-        K = self._rows_by_all / ridge[0] if same else self.gram_of_rows(support, ridge)
+        K = self._rows_by_all / ridge[0] if same else self._gram_of_rows(support, ridge)
         K[np.diag_indices_from(K)] += 1.0
         scaled = by_row(1.0 / ridge, b)
         correction = solve_dense(K, by_row(self.root_weights, self.product(support, scaled)[self.rows]))
@@ -271,7 +275,7 @@ class Design:
         q[self.rows] = by_row(self.root_weights, correction)
         return scaled - by_row(1.0 / ridge, self.gradient_columns(support, q))
 
-    def gram_of_rows(self, columns: Columns, ridge: Vector) -> Matrix:
+    def _gram_of_rows(self, columns: Columns, ridge: Vector) -> Matrix:
         """``AᵀR⁻¹A`` with ``A = (√s X̃)ᵀ`` of some columns of a dense X, gathered block by block."""
         K = np.zeros((self.rows.size, self.rows.size))
         for start in range(0, columns.size, 1024):
@@ -282,6 +286,6 @@ class Design:
 
     @cached_property
     def _rows_by_all(self) -> Matrix:
-        """:meth:`gram_of_rows` by all columns: the same for any strength that all of them share."""
+        """:meth:`_gram_of_rows` by all columns: the same for any strength that all of them share."""
         p = self.shape[1]
-        return self.gram_of_rows(np.arange(p, dtype=np.int32), np.ones(p))
+        return self._gram_of_rows(np.arange(p, dtype=np.int32), np.ones(p))

@@ -164,7 +164,8 @@ class CriterionObjective:
         problems = [problem for fold in self.folds for problem in self.space.placed(fold.problems, theta)]
         starts = [None if nearest is None else self._warm_start(nearest, k) for k in range(len(problems))]
         run = self._pool.map if self._pool else map
-        # A look at the range is to rank, and to prove the gap costs half the time.
+        # A look at the range is to rank, and to prove the gap costs half the time. Where fits are cheap only looks
+        # looser than usual do without, elsewhere all of them.
         proof = tol <= self.coarse_tol if self.cheap else tol < self.coarse_tol
         solutions = solve_many(
             problems, tol=tol, max_iter=self.max_iter, starts=starts, at_least=1, proof=proof, run=run
