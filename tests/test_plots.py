@@ -97,7 +97,7 @@ def traced(values, hyperparams=None, names=("alpha",)):
     values = np.asarray(values, dtype=float)
     hyperparams = np.geomspace(1.0, 0.01, values.size)[:, None] if hyperparams is None else np.asarray(hyperparams)
     rest = [np.ones(values.size), np.full(values.size, 1e-5), 2.0 * np.arange(1, values.size + 1)]
-    return Trace(names, hyperparams, values, np.full(hyperparams.shape, np.nan), *rest)
+    return Trace(names, hyperparams, values, np.full(hyperparams.shape, np.nan), *rest, values)
 
 
 def test_a_trace_is_drawn_as_a_search_is_and_without_gradients_has_no_slopes(axes):

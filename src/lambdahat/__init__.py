@@ -2,7 +2,7 @@
 
 from importlib.metadata import PackageNotFoundError, version
 
-from lambdahat.criteria import CrossValidation, HeldOut
+from lambdahat.criteria import AIC, ALO, BIC, EBIC, GCV, SURE, AICc, CrossValidation, HeldOut
 from lambdahat.estimators import (
     AdaptiveLasso,
     CoxLasso,
@@ -42,6 +42,13 @@ except PackageNotFoundError:  # a source tree on sys.path
     __version__ = "0+unknown"
 
 __all__ = [
+    "AIC",
+    "ALO",
+    "BIC",
+    "EBIC",
+    "GCV",
+    "SURE",
+    "AICc",
     "AdaptiveLasso",
     "CoxLasso",
     "CrossValidation",

@@ -1,16 +1,27 @@
 """What is minimised over the hyperparameters."""
 
-from lambdahat.criteria.base import Criterion, Data, Fold, Validation, check_trainable, is_constant
+from lambdahat.criteria.base import Criterion, Data, Fold, Units, Validation, check_trainable, is_constant
 from lambdahat.criteria.cross_val import CrossValidation
 from lambdahat.criteria.held_out import HeldOut, judged_by
+from lambdahat.criteria.information import AIC, BIC, EBIC, GCV, AICc
+from lambdahat.criteria.leave_one_out import ALO
+from lambdahat.criteria.sure import SURE
 from lambdahat.criteria.together import together
 
 __all__ = [
+    "AIC",
+    "ALO",
+    "BIC",
+    "EBIC",
+    "GCV",
+    "SURE",
+    "AICc",
     "Criterion",
     "CrossValidation",
     "Data",
     "Fold",
     "HeldOut",
+    "Units",
     "Validation",
     "check_trainable",
     "is_constant",

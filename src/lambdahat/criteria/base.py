@@ -82,7 +82,7 @@ class Validation:
         value = factor * self.datafit.value(self.y, z, weights)
         return value, self.design.gradient_columns(support, slope), slope.sum(axis=0)
 
-    def judges(self, solved: Sequence[Solved]) -> list[Judge]:
+    def judges(self, problems: Sequence[Any], solved: Sequence[Solved]) -> list[Judge]:
         """A solution on its own is judged by its error."""
         return [self.error]
 
@@ -90,8 +90,33 @@ class Validation:
 class Validating(Protocol):
     """What judges the solutions of a fold's problems."""
 
-    def judges(self, solved: Sequence[Solved]) -> list[Judge]:
+    def judges(self, problems: Sequence[Any], solved: Sequence[Solved]) -> list[Judge]:
         """For each problem, the criterion as a function of its solution, those of the others being as given."""
+
+
+@dataclass(frozen=True)
+class Units:
+    """A criterion as users know it, ``factor·v + shift`` or ``factor·log v + shift``, from what is minimised.
+
+    That, ``v``, is like an error: positive, and what relative tolerances are relative to.
+    """
+
+    factor: float = 1.0
+    shift: float = 0.0
+    logarithmic: bool = False
+
+    def shown(self, value: float) -> float:
+        if self.logarithmic:
+            value = math.log(value) if value > 0.0 else -math.inf
+        return self.factor * value + self.shift
+
+    def slope(self, value: float) -> float:
+        """The derivative of :meth:`shown`."""
+        return self.factor / value if self.logarithmic else self.factor
+
+
+Verdict = Callable[[Sequence[Any], Sequence[Solution]], float]
+"""Problems of a fold and their solutions to what decides between evaluations in the end."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,11 +124,34 @@ class Fold:
     """Inner problems, what judges their solutions together, and a weight in the average.
 
     Mostly it is one problem; several are those of the targets, or of the classes, over the same rows.
+
+    Attributes
+    ----------
+    problems : tuple of Problem or BoxProblem
+    validation : Validating
+    weight : float
+    n_probes : int
+        How many of the problems, the last ones, are only there to judge the others.
+    verdict : callable, optional
+        Where what decides has no slope to follow (a count, a rate of errors): a search goes by the validation, and
+        takes the best of the points visited by this.
+    units : Units
+    accuracy : float
+        The loosest relative duality gap at which the validation can be believed.
     """
 
     problems: tuple[Problem | BoxProblem, ...]
     validation: Validating
     weight: float = 1.0
+    n_probes: int = 0
+    verdict: Verdict | None = None
+    units: Units = field(default_factory=Units)
+    accuracy: float = math.inf
+
+    @property
+    def fitted(self) -> tuple[Problem | BoxProblem, ...]:
+        """The problems whose solutions are the model."""
+        return self.problems[: len(self.problems) - self.n_probes]
 
     @property
     def problem(self) -> Any:
@@ -114,10 +162,11 @@ class Fold:
     def judges(self, problems: Sequence[Problem | BoxProblem], solutions: Sequence[Solution]) -> list[Judge]:
         """A judge for each problem, at these solutions of the others."""
         return self.validation.judges(
+            problems,
             [
                 (solution.support, solution.w[solution.support], problem.offset(solution))
                 for problem, solution in zip(problems, solutions, strict=True)
-            ]
+            ],
         )
 
 
@@ -127,16 +176,19 @@ class Criterion(Protocol):
     def folds(self, model: Model | BoxModel, data: Data) -> list[Fold]:
         """The inner problems. Weights need not sum to one."""
 
+    def metric(self, model: Model | BoxModel) -> str:
+        """What users call it."""
+
 
 def check_trainable(folds: list[Fold], classes: NDArray[Any] | None = None) -> None:
     """Refuse folds that cannot tell one hyperparameter from another; ``classes`` are named where one is missing."""
     if not folds[0].problems[0].penalty.is_tunable:
         raise ValueError("every feature is unpenalised or excluded: there is nothing to tune, change the factors")
     for k, fold in enumerate(folds):
-        for t, problem in enumerate(fold.problems):
+        for t, problem in enumerate(fold.fitted):
             n_rows = problem.design.rows.size
             where = f"the {n_rows} training rows of fold {k}" if len(folds) > 1 else f"all {n_rows} training rows"
-            several = len(fold.problems) > 1
+            several = len(fold.fitted) > 1
             label = f" of class {classes.tolist()[t]!r}" if several and classes is not None else ""
             _check_learnable(problem, where, label, f"column {t} of y" if several else "y", classes)
 

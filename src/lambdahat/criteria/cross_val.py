@@ -56,6 +56,9 @@ class CrossValidation:
             raise ValueError("cv yields no split: pass at least one pair of training and validation rows")
         return splits
 
+    def metric(self, model: Model | BoxModel) -> str:
+        return model.datafit.metric
+
     def folds(self, model: Model | BoxModel, data: Data) -> list[Fold]:
         splits = self.splits(data)
         train = [_weights(data.sample_weight, rows) for rows, _ in splits]

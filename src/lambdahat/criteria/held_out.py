@@ -39,6 +39,9 @@ class HeldOut:
     y_val: Any
     sample_weight: Any = None
 
+    def metric(self, model: Model | BoxModel) -> str:
+        return model.datafit.metric
+
     def folds(self, model: Model | BoxModel, data: Data) -> list[Fold]:
         names, read = ("X_val", "y_val"), partial(data.target, read=model.datafit.read)
         X, y, weight = check_rows(self.X_val, self.y_val, self.sample_weight, names=names, target=read)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.special import expit, log_expit
@@ -47,7 +48,7 @@ class MeanError:
 
     parts: tuple[Validation, ...]
 
-    def judges(self, solved: Sequence[Solved]) -> list[Judge]:
+    def judges(self, problems: Sequence[Any], solved: Sequence[Solved]) -> list[Judge]:
         errors = [part.error(*at)[0] for part, at in zip(self.parts, solved, strict=True)]
         K, total = len(errors), sum(errors)
 
@@ -74,7 +75,7 @@ class OneVsRestLoss:
 
     parts: tuple[Validation, ...]
 
-    def judges(self, solved: Sequence[Solved]) -> list[Judge]:
+    def judges(self, problems: Sequence[Any], solved: Sequence[Solved]) -> list[Judge]:
         own = [
             log_expit(part.design.product(support, w_S) + offset)
             for part, (support, w_S, offset) in zip(self.parts, solved, strict=True)

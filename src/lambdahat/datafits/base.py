@@ -1,12 +1,29 @@
 """What a datafit is."""
 
 from collections.abc import Callable
-from typing import Any, Protocol, Self
+from typing import Any, NamedTuple, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lambdahat.linear import Matrix, Vector
+
+
+class Perturbed(NamedTuple):
+    """Targets that were moved, as far as they can be.
+
+    Attributes
+    ----------
+    datafit : Datafit
+        The loss for them.
+    y : array of shape (n,)
+    share : array of shape (n,)
+        What part of a step of random sign is taken in the mean: ½ where targets can move to one side only.
+    """
+
+    datafit: Any
+    y: Matrix
+    share: Matrix
 
 
 class Datafit(Protocol):
@@ -93,3 +110,19 @@ class Datafit(Protocol):
 
     def shift(self, y: Vector, z: Vector, weights: Vector) -> float | None:
         """The best shift of all predictions by the same number, or None: a solver then finds it."""
+
+    # How a fit answers to its targets, which is what degrees of freedom are. Small moves of the targets by ``a`` change
+    # the slopes ``f'`` by ``−m∘a`` and the responses by ``(f''/m)∘Δz``, whatever m is: their product is that of the
+    # moves with ``f''∘Δz``.
+
+    def perturbed(self, y: Matrix, step: Matrix) -> Perturbed | None:
+        """The targets moved by a step, in whatever scale they have noise in; None where they cannot move."""
+
+    def spread(self, y: Matrix, weights: Vector) -> float:
+        """About the standard deviation of the noise, in that scale: a guess for the size of steps."""
+
+    def response(self, z: Matrix) -> Matrix:
+        """What answers to such steps: the prediction, or the mean."""
+
+    def response_slope(self, z: Matrix) -> Matrix:
+        """Its derivative."""

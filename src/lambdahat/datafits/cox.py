@@ -140,6 +140,9 @@ class Cox(RowWise):
     def read(self, y: Any, n: int, name: str = "y", X_name: str = "X") -> Vector:
         return Survival.read(y, n, name, X_name).codes
 
+    def perturbed(self, y: Matrix, step: Matrix) -> None:
+        return None  # nothing is added to times
+
     def check(self, y: Vector, name: str) -> None:
         if not np.any(y > 0.0):
             raise ValueError(

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import exprel
 
+from lambdahat.datafits.base import Perturbed
 from lambdahat.datafits.deviance import LARGE, capped_exp, excess, excess_conjugate, log_mean_exp
 from lambdahat.datafits.row_wise import RowWise
 from lambdahat.linear import Vector
@@ -59,3 +60,9 @@ class Gamma(RowWise):
 
     def constant(self, y: Vector, weights: Vector) -> float:
         return self.shift(y, np.zeros_like(y), weights)
+
+    def perturbed(self, y: Vector, step: Vector) -> Perturbed:
+        return Perturbed(self, y * np.exp(step), np.ones_like(step))  # noise multiplies
+
+    def spread(self, y: Vector, weights: Vector) -> float:
+        return RowWise.spread(self, np.log(y), weights)

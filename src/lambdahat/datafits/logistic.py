@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import expit, xlogy
 
+from lambdahat.datafits.base import Perturbed
 from lambdahat.datafits.row_wise import RowWise
 from lambdahat.kernels.differentiation import LOGISTIC
 from lambdahat.linear import Vector
@@ -51,3 +53,44 @@ class Logistic(RowWise):
     def constant(self, y: Vector, weights: Vector) -> float:
         positive = float(weights[y > 0.0].sum())
         return float(np.log(positive) - np.log(float(weights[y < 0.0].sum())))
+
+    def perturbed(self, y: Vector, step: Vector) -> Perturbed:
+        # Labels move inwards only, by what a mean label of two rows or more can be.
+        inwards = np.clip(y + step, -1.0, 1.0)
+        room = np.minimum(1.0, np.divide(1.0 - np.abs(y), np.abs(step), out=np.ones_like(y), where=step != 0.0))
+        return Perturbed(MeanLabel(), inwards, 0.5 * (1.0 + room))
+
+    def spread(self, y: Vector, weights: Vector) -> float:
+        mean = float(weights @ y)
+        return float(np.sqrt(max(1.0 - mean * mean, 0.0)))
+
+    def response(self, z: Vector) -> Vector:
+        return np.asarray(np.tanh(0.5 * z))  # the mean label
+
+    def response_slope(self, z: Vector) -> Vector:
+        return 2.0 * self.curvature(z, z)
+
+
+@dataclass(frozen=True)
+class MeanLabel(Logistic):
+    """The same with ``−1 ≤ y ≤ 1``, the mean of labels: ``f(y, z) = log(1 + exp(z)) − qz`` with ``q = (1 + y)/2``."""
+
+    def value(self, y: Vector, z: Vector, weights: Vector) -> float:
+        size = np.abs(z)
+        return float(weights @ (np.log1p(np.exp(-size)) + 0.5 * (size - y * z)))
+
+    def gradient(self, y: Vector, z: Vector) -> Vector:
+        return np.asarray(0.5 * ((1.0 - y) * expit(z) - (1.0 + y) * expit(-z)))
+
+    def conjugate(self, y: Vector, u: Vector, weights: Vector) -> float:
+        # f*(y, u) = p log p + (1 − p) log(1 − p) with p = q + u
+        p = np.clip(0.5 * (1.0 + y) + u, 0.0, 1.0)
+        rest = np.clip(0.5 * (1.0 - y) - u, 0.0, 1.0)
+        return float(weights @ (xlogy(p, p) + xlogy(rest, rest)))
+
+    def clip(self, y: Vector, u: Vector) -> Vector:
+        return np.clip(u, -0.5 * (1.0 + y), 0.5 * (1.0 - y))
+
+    def constant(self, y: Vector, weights: Vector) -> float:
+        mean = float(weights @ y)
+        return float(np.log1p(mean) - np.log1p(-mean))

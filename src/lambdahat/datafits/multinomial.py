@@ -36,6 +36,9 @@ class Multinomial(RowWise):
     kernel = None
     reach = 8.0
 
+    def perturbed(self, y: Matrix, step: Matrix) -> None:
+        return None  # a class is not moved
+
     def value(self, y: Matrix, z: Matrix, weights: Vector) -> float:
         odds = Odds.at(z)
         return float(weights @ (np.log(odds.e.sum(axis=0)) + odds.shift - np.einsum("ik,ik->i", y, z)))

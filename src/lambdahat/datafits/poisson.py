@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import exprel, xlogy
 
+from lambdahat.datafits.base import Perturbed
 from lambdahat.datafits.deviance import LARGE, capped_exp, excess, excess_conjugate, log_mean_exp
 from lambdahat.datafits.row_wise import RowWise
 from lambdahat.linear import Vector
@@ -71,3 +72,16 @@ class Poisson(RowWise):
 
     def constant(self, y: Vector, weights: Vector) -> float:
         return self.shift(y, np.zeros_like(y), weights)
+
+    def perturbed(self, y: Vector, step: Vector) -> Perturbed:
+        room = np.minimum(1.0, np.divide(y, np.abs(step), out=np.ones_like(y), where=step != 0.0))
+        return Perturbed(self, np.maximum(y + step, 0.0), 0.5 * (1.0 + room))
+
+    def spread(self, y: Vector, weights: Vector) -> float:
+        return float(np.sqrt(weights @ y))
+
+    def response(self, z: Vector) -> Vector:
+        return capped_exp(z)
+
+    def response_slope(self, z: Vector) -> Vector:
+        return capped_exp(z)

@@ -7,11 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lambdahat._validation import check_target
+from lambdahat.datafits.base import Perturbed
 from lambdahat.linear import Matrix, Vector
 
 
 class RowWise:
-    """Nothing to prepare, a diagonal Hessian, any targets, no formula for the best shift: a loss may say otherwise."""
+    """What most losses have: nothing to prepare, a diagonal Hessian, any targets, and noise that adds to them."""
 
     def prepared(self, y: Vector, weights: Vector) -> Self:
         return self
@@ -30,3 +31,16 @@ class RowWise:
 
     def shift(self, y: Vector, z: Vector, weights: Vector) -> float | None:
         return None
+
+    def perturbed(self, y: Matrix, step: Matrix) -> Perturbed | None:
+        return Perturbed(self, y + step, np.ones_like(step))
+
+    def spread(self, y: Matrix, weights: Vector) -> float:
+        centred = y - weights @ y
+        return 0.5 * float(np.sqrt(np.mean(weights @ centred**2)))  # as if three quarters of y were signal
+
+    def response(self, z: Matrix) -> Matrix:
+        return z
+
+    def response_slope(self, z: Matrix) -> Matrix:
+        return np.ones_like(z)

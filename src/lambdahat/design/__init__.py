@@ -1,6 +1,6 @@
 """The one place that knows how X is stored, weighted, centred and scaled."""
 
-from lambdahat.design.design import Design
+from lambdahat.design.design import FACTORISED, Design
 from lambdahat.design.forms import QuadraticForm
 from lambdahat.design.normal import Moments, NormalEquations, shared_moments
 from lambdahat.design.rows import RowStorage, as_row_storage
@@ -8,6 +8,7 @@ from lambdahat.design.storage import Columns, DenseStorage, SparseStorage, Stora
 from lambdahat.design.sweeps import LinearSweeps, Sweeps
 
 __all__ = [
+    "FACTORISED",
     "Columns",
     "DenseStorage",
     "Design",

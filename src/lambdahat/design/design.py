@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
+import scipy.sparse
 from numpy.typing import NDArray
 
 from lambdahat.design.forms import DenseForm, GramForm, QuadraticForm, SparseForm, Terms, Working
 from lambdahat.design.normal import NormalEquations
+from lambdahat.design.row_blocks import RowBlock, row_blocks
 from lambdahat.design.storage import Columns, DenseStorage, SparseStorage, Storage
 from lambdahat.linear import Curvature, Matrix, Vector, by_row, conjugate_gradient, solve_dense, solve_gram
 
@@ -195,6 +197,29 @@ class Design:
         G[constant] = 0.0
         G[:, constant] = 0.0
         return G
+
+    def support_gram(self, columns: Columns) -> Matrix:
+        """``X̃_SᵀSX̃_S`` of columns however they are stored; a product of sparse matrices where X is one."""
+        if isinstance(self.storage, DenseStorage):
+            return self.gram(columns)
+        X, means = self.storage.chosen(columns), self.means[columns]
+        weighted = scipy.sparse.diags_array(self.weights) @ X
+        half = np.outer(weighted.sum(axis=0) - 0.5 * means * self.weights.sum(), means)
+        return np.asarray((X.T @ weighted).toarray() - half - half.T)
+
+    def row_blocks(self, columns: Columns) -> Iterator[RowBlock]:
+        """``X̃[:, columns]`` in blocks of rows."""
+        return row_blocks(self.storage, columns, self.means[columns])
+
+    def rows_gram(self, columns: Columns, ridge: Vector) -> Matrix:
+        """``√S X̃ R⁻¹ X̃ᵀ √S`` of the rows of positive weight, by some columns and the diagonal R."""
+        if isinstance(self.storage, DenseStorage):
+            return self._gram_of_rows(columns, ridge)
+        X, means = self.storage.chosen(columns).tocsr()[self.rows], self.means[columns]
+        scaled = X @ scipy.sparse.diags_array(1.0 / ridge)
+        across = scaled @ means
+        K = (scaled @ X.T).toarray() - across[:, None] - across + float(means @ (means / ridge))
+        return np.asarray(self.root_weights[:, None] * K * self.root_weights)
 
     def excerpt(self, y: Vector) -> NormalEquations | None:
         """Normal equations of some of the rows, or None unless X is dense and so tall that they cost little beside it.

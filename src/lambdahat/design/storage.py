@@ -172,6 +172,10 @@ class SparseStorage:
         csc.variances(*self.arrays, columns, weights, means, out)
         return out
 
+    def chosen(self, columns: Columns) -> scipy.sparse.csc_array:
+        """Some columns, of float64."""
+        return scipy.sparse.csc_array(self.arrays, shape=self.shape)[:, columns].astype(np.float64)
+
 
 Storage = DenseStorage | SparseStorage
 

@@ -17,7 +17,7 @@ from lambdahat.estimators.base import LinearModel, check_model, warn_unconverged
 from lambdahat.estimators.glm import SparseGLM
 from lambdahat.estimators.gradient_search import as_criterion
 from lambdahat.estimators.logistic import SparseLogisticRegression
-from lambdahat.hypergradient import ITERATIONS, METHODS, Judge, solve_and_differentiate
+from lambdahat.hypergradient import ITERATIONS, METHODS, Judge, polished, solve_and_differentiate
 from lambdahat.linear import Vector
 from lambdahat.penalties import l1
 from lambdahat.problem import Model, Problem, Solution
@@ -163,11 +163,12 @@ def hypergradient(
         value += fold.weight / total * of_fold[0].value
         for k, result in enumerate(of_fold):
             gradient[space.part(k)] += fold.weight / total * result.gradient
-        results += of_fold
+        results += of_fold[: len(fold.fitted)]
     solutions = [result.solution for result in results]
     warn_once(estimator, [solution for solution in solutions if not solution.converged])
-    gradient = space.theta_vjp(values, gradient)
-    shape = [size for size in (len(folds), len(folds[0].problems)) if size > 1]
+    units = folds[0].units
+    gradient, value = units.slope(value) * space.theta_vjp(values, gradient), units.shown(value)
+    shape = [size for size in (len(folds), len(folds[0].fitted)) if size > 1]
     supports = [solution.support for solution in solutions]
     return HypergradientResult(
         value,
@@ -188,12 +189,10 @@ def _judges(
 ) -> tuple[list[Judge], Sequence[Solution | None]]:
     """Judges of a fold's problems, and starts: several are solved first, as each is judged beside the others."""
     if len(problems) == 1:
-        return fold.validation.judges(()), [None]
+        return fold.validation.judges(problems, ()), [None]
     solutions = solvers.solve_many(problems, tol=tol, max_iter=max_iter, starts=[None] * len(problems))
-    polished = [
-        solvers.polish(problem, solution, tol)[0] for problem, solution in zip(problems, solutions, strict=True)
-    ]
-    return fold.judges(problems, polished), polished
+    better = [polished(problem, solution, tol) for problem, solution in zip(problems, solutions, strict=True)]
+    return fold.judges(problems, better), better
 
 
 def read_rows(

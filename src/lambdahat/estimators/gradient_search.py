@@ -18,7 +18,19 @@ from sklearn.utils.validation import check_is_fitted
 
 from lambdahat._validation import check_count, check_name, check_real, unchanged_on_error
 from lambdahat.box_problem import BoxProblem
-from lambdahat.criteria import Criterion, CrossValidation, Data, Fold, check_trainable
+from lambdahat.criteria import (
+    AIC,
+    ALO,
+    BIC,
+    EBIC,
+    GCV,
+    AICc,
+    Criterion,
+    CrossValidation,
+    Data,
+    Fold,
+    check_trainable,
+)
 from lambdahat.estimators.base import LinearModel, validated
 from lambdahat.estimators.box_regions import make_box_region
 from lambdahat.estimators.optimizers import OPTIMIZERS, as_optimizer
@@ -183,7 +195,7 @@ class GradientSearch(MetaEstimatorMixin, BaseEstimator):
             check_trainable(folds, model._read_target(y, len(y))[1] if data is None else data.classes)
             objective = self._search(model, names, folds, prefix="" if steps is None else self._last_step + "__")
             self._keep(objective)
-            self.metric_ = model._datafit.metric
+            self.metric_ = criterion.metric(model._model(names, None if data is None else data.classes))
             if self.refit and objective.failure is None:
                 self._refit(objective, data, X, y, sample_weight)
         if objective.failure is not None:
@@ -228,13 +240,13 @@ class GradientSearch(MetaEstimatorMixin, BaseEstimator):
 
     def _keep(self, objective: CriterionObjective) -> None:
         best = objective.best_index
-        evaluation = objective.evaluation(best)
+        evaluation, units = objective.evaluation(best), objective.units
         self.trace_ = objective.trace()
         self.best_index_ = best
         self.best_params_ = evaluation.hyperparams
-        self.best_criterion_ = evaluation.value
-        self.best_score_ = -evaluation.value
-        self.fold_criteria_ = objective.visited[best].fold_values
+        self.best_criterion_ = evaluation.decisive
+        self.best_score_ = -evaluation.decisive
+        self.fold_criteria_ = np.array([units.shown(value) for value in objective.visited[best].fold_values])
         self.n_evals_ = len(objective.visited)
 
     def _refit(self, objective: CriterionObjective, data: Data | None, X: Any, y: Any, sample_weight: Any) -> None:
@@ -333,14 +345,23 @@ class GradientSearch(MetaEstimatorMixin, BaseEstimator):
         return tags
 
 
+NAMED: dict[str, Callable[[], Criterion]] = {"aic": AIC, "aicc": AICc, "alo": ALO, "bic": BIC, "ebic": EBIC, "gcv": GCV}
+"""Criteria by name, but for ``"cv"``."""
+
+
 def as_criterion(criterion: Any, cv: Any = 5) -> Criterion:
     """A criterion object from a name or an object."""
     if isinstance(criterion, str):
-        check_name(criterion, ("cv",), "criterion")
-        return CrossValidation(cv)
+        name = check_name(criterion.lower(), ("cv", *NAMED, "sure"), "criterion")
+        if name == "sure":
+            raise ValueError(
+                "criterion='sure' needs to know the noise: pass SURE(sigma=…), see lambdahat.estimate_noise"
+            )
+        return CrossValidation(cv) if name == "cv" else NAMED[name]()
     if isinstance(criterion, type) or not hasattr(criterion, "folds"):
         raise ValueError(
-            f"criterion={criterion!r} is neither a name nor a criterion object: pass 'cv' or HeldOut(X_val, y_val)"
+            f"criterion={criterion!r} is neither a name nor a criterion object: pass 'cv', 'aic', 'bic', … or an "
+            "object such as HeldOut(X_val, y_val) or SURE(sigma=1.0)"
         )
     chosen: Criterion = criterion
     return chosen

@@ -12,6 +12,7 @@ from lambdahat.hypergradient.kinds import (
     METHODS,
     check_iterated,
     differentiate,
+    polished,
     solve_and_differentiate,
     solve_implicit,
 )
@@ -31,6 +32,7 @@ __all__ = [
     "forward",
     "implicit",
     "implicit_forward",
+    "polished",
     "record_convergence",
     "solve_and_differentiate",
     "solve_implicit",

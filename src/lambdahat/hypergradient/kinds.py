@@ -55,6 +55,11 @@ KINDS: dict[type, Kind] = {
 }
 
 
+def polished(problem: Problem | BoxProblem, solution: Solution, tol: float) -> Solution:
+    """A better solution of a problem of any kind."""
+    return KINDS[type(problem)].polish(problem, solution, tol)[0]
+
+
 def differentiate(
     problem: Problem | BoxProblem, solution: Solution, judge: Judge, *, tol: float, guess: Any = None
 ) -> tuple[float, Vector, Any]:

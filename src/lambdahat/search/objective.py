@@ -31,6 +31,7 @@ class _Visited:
     x: Vector
     point: Point
     fold_values: Vector
+    decisive: float
     solutions: list[_Packed]  # none where the criterion is not finite
     tol: float
     support_size: float
@@ -87,6 +88,8 @@ class CriterionObjective:
         self.folds, self.space = folds, space
         self.problems = [problem for fold in folds for problem in fold.problems]
         self._of_fold = np.split(np.arange(len(self.problems)), np.cumsum([len(fold.problems) for fold in folds])[:-1])
+        fitted = [of_fold[: len(fold.fitted)] for fold, of_fold in zip(folds, self._of_fold, strict=True)]
+        self._of_model = np.concatenate(fitted)
         self.n_threads, self.max_evals, self.max_seconds = n_threads, max_evals, max_seconds
         self.max_iter, self.callback = max_iter, callback
         self.failure: Exception | None = None
@@ -97,7 +100,9 @@ class CriterionObjective:
         n_stored = problem.design.storage.n_stored * columns
         small = n_stored <= _SMALL and min(problem.design.shape) <= _SHORT
         self.cheap = problem.normal is not None or small
+        self._tightest = min(fold.accuracy for fold in folds)
         self._base_tol = 1e-5 if self.cheap else 1e-2
+        self.units = folds[0].units
         self.visited: list[_Visited] = []
         self._workspaces: list[Any] = [None] * len(self.problems)
         self._gradients: list[tuple[int, list[Vector | None]]] = []
@@ -138,7 +143,7 @@ class CriterionObjective:
         seen = self._evaluate(x, values, tol, gradient) if np.all(np.isfinite(values)) else None
         if seen is None:
             nowhere = Point(x, np.inf, np.full(x.size, np.nan))
-            seen = _Visited(x, nowhere, np.full(len(self.folds), np.inf), [], tol, np.nan, self._seconds())
+            seen = _Visited(x, nowhere, np.full(len(self.folds), np.inf), np.inf, [], tol, np.nan, self._seconds())
         self.visited.append(seen)
         self._report()
         return seen.point
@@ -159,7 +164,7 @@ class CriterionObjective:
 
     def _evaluate(self, x: Vector, values: Vector, tol: float, gradient: bool) -> _Visited | None:
         """None where the criterion is not finite."""
-        theta = self.space.theta(values)
+        theta, tol = self.space.theta(values), min(tol, self._tightest)
         nearest = self._nearest(x)
         problems = [problem for fold in self.folds for problem in self.space.placed(fold.problems, theta)]
         starts = [None if nearest is None else self._warm_start(nearest, k) for k in range(len(problems))]
@@ -188,6 +193,14 @@ class CriterionObjective:
         value = float(self.weights @ fold_values)
         if not np.isfinite(value):
             return None
+        verdicts = np.array(
+            [
+                fold_value
+                if fold.verdict is None
+                else fold.verdict([problems[k] for k in of_fold], [solutions[k] for k in of_fold])
+                for fold, of_fold, fold_value in zip(self.folds, self._of_fold, fold_values, strict=True)
+            ]
+        )
         self._workspaces = [solution.workspace for solution in solutions]
         self._gradients = [*self._gradients, (len(self.visited), [s.gradient for s in solutions])][-_GRADIENTS_KEPT:]
         gradient_theta = np.zeros(theta.size)
@@ -199,8 +212,9 @@ class CriterionObjective:
             _Packed(solution.support, solution.w[solution.support], solution.intercept, solution.gap, result[2])
             for solution, result in zip(solutions, results, strict=True)
         ]
-        size = float(np.mean([solution.support.size for solution in packed]))
-        return _Visited(x, Point(x, value, slope), fold_values, packed, tol, size, self._seconds())
+        size = float(np.mean([packed[k].support.size for k in self._of_model]))
+        decisive = float(self.weights @ verdicts)
+        return _Visited(x, Point(x, value, slope), verdicts, decisive, packed, tol, size, self._seconds())
 
     def _warm_start(self, seen: _Visited, k: int) -> Solution:
         """The solution of a problem at an evaluation, with its gradient where that is still kept."""
@@ -227,7 +241,7 @@ class CriterionObjective:
 
     @property
     def best_index(self) -> int:
-        values = [seen.point.value for seen in self.visited]
+        values = [seen.decisive for seen in self.visited]
         if not np.isfinite(min(values)):
             raise ValueError(
                 f"the criterion is not finite at any of the {len(values)} points visited: rescale X and y, or pass "
@@ -237,16 +251,19 @@ class CriterionObjective:
 
     def solutions(self, index: int, fold: int) -> list[Solution]:
         """Coefficients of a fold at an evaluation, to start from on other rows."""
-        return [replace(self._unpack(self.visited[index], k), workspace=None) for k in self._of_fold[fold]]
+        of_model = self._of_fold[fold][: len(self.folds[fold].fitted)]
+        return [replace(self._unpack(self.visited[index], k), workspace=None) for k in of_model]
 
     def evaluation(self, index: int) -> Evaluation:
         seen = self.visited[index]
         values = self.space.values(seen.x)
         slope = self.space.slope(values)
         gradient = np.divide(seen.point.gradient, slope, out=0.0 * seen.point.gradient, where=slope != 0.0)
+        value, by_value = seen.point.value, self.units.slope(seen.point.value)
         return Evaluation(
-            index, self.space.to_params(values), seen.point.value, gradient, seen.support_size, seen.tol, seen.seconds
-        )
+            index, self.space.to_params(values), self.units.shown(value), by_value * gradient, seen.support_size,
+            seen.tol, seen.seconds, self.units.shown(seen.decisive),
+        )  # fmt: skip
 
     def trace(self) -> Trace:
         evaluations = [self.evaluation(index) for index in range(len(self.visited))]
@@ -259,6 +276,7 @@ class CriterionObjective:
             np.array([evaluation.support_size for evaluation in evaluations]),
             np.array([evaluation.inner_tol for evaluation in evaluations]),
             np.array([evaluation.seconds for evaluation in evaluations]),
+            np.array([evaluation.decisive for evaluation in evaluations]),
         )
 
 

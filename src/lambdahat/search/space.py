@@ -34,8 +34,8 @@ class Space:
     index: NDArray[np.intp] | None = None
 
     def part(self, k: int) -> NDArray[np.intp] | slice:
-        """Where in θ problem ``k`` of a fold has its hyperparameters."""
-        return slice(None) if self.index is None else self.index[k]
+        """Where in θ problem ``k`` of a fold has its hyperparameters: beyond the last one, those of the first again."""
+        return slice(None) if self.index is None else self.index[k % len(self.index)]
 
     def placed(self, problems: Sequence[Any], theta: Vector) -> list[Any]:
         """The problems of a fold at θ."""

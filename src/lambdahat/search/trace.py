@@ -30,6 +30,9 @@ class Evaluation:
         Relative duality gap asked of the inner problems; first looks at a range do without its proof.
     seconds : float
         Since the search began.
+    decisive : float
+        What decides between evaluations in the end: the criterion itself, unless that stands in for another one that
+        has no slope.
     """
 
     index: int
@@ -39,6 +42,7 @@ class Evaluation:
     support_size: float
     inner_tol: float
     seconds: float
+    decisive: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,6 +62,8 @@ class Trace:
         Relative duality gap asked of the inner problems; first looks at a range do without its proof.
     seconds : array of shape (n_evals,)
         Since the search began.
+    decisive : array of shape (n_evals,)
+        What decides between evaluations in the end: ``values``, unless these stand in for a criterion without slopes.
     """
 
     hyperparam_names: tuple[str, ...]
@@ -67,6 +73,7 @@ class Trace:
     support_sizes: Vector
     inner_tols: Vector
     seconds: Vector
+    decisive: Vector
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -87,4 +94,6 @@ class Trace:
             "inner_tol": self.inner_tols,
             "seconds": self.seconds,
         }
+        if not np.array_equal(self.decisive, self.values):
+            rest["decisive"] = self.decisive
         return pd.DataFrame({**spelled, **rest, **slopes})

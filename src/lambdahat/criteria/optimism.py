@@ -1,0 +1,251 @@
+"""What criteria share that judge a model by the rows it was fitted to: their loss, and how far the fit followed them.
+
+How far it followed them, the degrees of freedom, is a count for the Lasso, and jumps: it has no slope. Measured by a
+second fit it has one (finite-difference Monte Carlo: Ramani, Blu & Unser, IEEE Transactions on Image Processing 2008;
+Deledalle, Vaiter, Fadili & Peyré, *Stein Unbiased GrAdient estimator of the Risk*, SIAM Journal on Imaging Sciences
+2014, Section 4):
+
+    tr ∂ẑ/∂y ≈ ⟨δ, ẑ(y + εδ) − ẑ(y)⟩ / ε
+
+with a fixed random δ of mean zero. Both fits move with the hyperparameters, by the one formula. A search follows this
+smooth criterion; the exact one, where there is one, decides among the points that it has visited.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from lambdahat._validation import check_count, check_real
+from lambdahat.box_problem import BoxModel
+from lambdahat.criteria.base import Data, Fold, Solved, Units
+from lambdahat.criteria.degrees_of_freedom import degrees_of_freedom
+from lambdahat.datafits import Datafit
+from lambdahat.hypergradient import Judge
+from lambdahat.linear import Matrix, Vector, by_row
+from lambdahat.problem import Model, Problem, Solution
+from lambdahat.two_stages import TwoStages
+
+Formula = Callable[[float, float], tuple[float, float, float]]
+"""Of the mean loss (twice the datafit's, so that it is a deviance) and the degrees of freedom: a criterion, and its
+derivatives in both."""
+
+# Two fits are told apart by differences of about ε; an error of their gaps' root has to be small beside it.
+ACCURACY = 1e-8
+
+
+@dataclass(frozen=True)
+class Probing:
+    """How degrees of freedom are measured.
+
+    Attributes
+    ----------
+    n_probes : int
+        Fits beside the model's own, over which the measure is a mean.
+    step : float, optional
+        ε in units of the noise; by default ``2/n^0.3``, Deledalle et al.'s.
+    random_state : int
+        Of δ, whose entries are ±1 (of all with independent entries, they have the least variance).
+    """
+
+    n_probes: int = 1
+    step: float | None = None
+    random_state: Any = 0
+
+    def __post_init__(self) -> None:
+        check_count(self.n_probes, "n_probes")
+        if self.step is not None:
+            check_real(self.step, "step", open_low=True)
+
+
+@dataclass(frozen=True, eq=False)
+class Optimism:
+    """Judges solutions by a formula of their loss on their own rows, and of their degrees of freedom.
+
+    Attributes
+    ----------
+    problems : tuple of Problem
+        K of the model, one a target; then K for each probe.
+    measures : tuple of arrays shaped as the targets
+        For each of the latter, what its responses are multiplied with.
+    loss : Datafit
+    formula : callable
+    """
+
+    problems: tuple[Problem, ...]
+    measures: tuple[Matrix, ...]
+    loss: Datafit
+    formula: Formula
+
+    @property
+    def n_targets(self) -> int:
+        return len(self.problems) - len(self.measures)
+
+    def _prediction(self, k: int, at: Solved) -> Matrix:
+        problem = self.problems[k]
+        return np.asarray(problem.prediction(*at) + problem.y_mean)
+
+    def fit(self, k: int, z: Matrix) -> float:
+        """The mean loss of a target."""
+        problem = self.problems[k]
+        each = math.prod(problem.y.shape[1:])
+        return 2.0 / each * self.loss.value(problem.y + problem.y_mean, z, problem.design.weights)
+
+    def _moved(self, probe: int, z: Matrix, probed: Matrix) -> float:
+        """What a probe has moved, its share of the degrees of freedom."""
+        response = self.problems[0].datafit.response
+        return float(np.vdot(self.measures[probe], response(probed) - response(z)))
+
+    def judges(self, problems: Sequence[Any], solved: Sequence[Solved]) -> list[Judge]:
+        K = self.n_targets
+        z = [self._prediction(k, at) for k, at in enumerate(solved)]
+        fits = [self.fit(k, z[k]) for k in range(K)]
+        moved = [self._moved(probe, z[probe % K], z[K + probe]) for probe in range(len(self.measures))]
+        total = sum(fits) / K, sum(moved)
+        slope_of = self.problems[0].datafit.response_slope
+
+        def of_model(k: int) -> Judge:
+            problem, probes = self.problems[k], range(k, len(moved), K)
+            each = math.prod(problem.y.shape[1:])
+
+            def error(support: Any, w_S: Matrix, offset: Any) -> tuple[float, Matrix, Any]:
+                here = self._prediction(k, (support, w_S, offset))
+                fit = total[0] + (self.fit(k, here) - fits[k]) / K
+                freedom = total[1] + sum(self._moved(probe, here, z[K + probe]) - moved[probe] for probe in probes)
+                value, by_fit, by_freedom = self.formula(fit, freedom)
+                losses = self.loss.gradient(problem.y + problem.y_mean, here)
+                slope = by_row((2.0 * by_fit / (K * each)) * problem.design.weights, losses)
+                slope = slope - by_freedom * sum(self.measures[probe] for probe in probes) * slope_of(here)
+                return value, problem.design.gradient_columns(support, slope), slope.sum(axis=0)
+
+            return error
+
+        def of_probe(probe: int) -> Judge:
+            problem, beside = self.problems[K + probe], z[probe % K]
+
+            def error(support: Any, w_S: Matrix, offset: Any) -> tuple[float, Matrix, Any]:
+                here = self._prediction(K + probe, (support, w_S, offset))
+                freedom = total[1] + self._moved(probe, beside, here) - moved[probe]
+                value, _, by_freedom = self.formula(total[0], freedom)
+                slope = by_freedom * self.measures[probe] * slope_of(here)
+                return value, problem.design.gradient_columns(support, slope), slope.sum(axis=0)
+
+            return error
+
+        return [of_model(k) for k in range(K)] + [of_probe(probe) for probe in range(len(moved))]
+
+
+@dataclass(frozen=True, eq=False)
+class ExactFreedom:
+    """The criterion by the exact degrees of freedom: a verdict.
+
+    Attributes
+    ----------
+    optimism : Optimism
+    intercept : bool
+    noise : array of shape (T, T), optional
+        A covariance of the targets, see :func:`degrees_of_freedom`.
+    """
+
+    optimism: Optimism
+    intercept: bool
+    noise: Matrix | None = None
+
+    def __call__(self, problems: Sequence[Any], solutions: Sequence[Solution]) -> float:
+        K = self.optimism.n_targets
+        fit = freedom = 0.0
+        for k, (problem, solution) in enumerate(zip(problems[:K], solutions[:K], strict=True)):
+            at = solution.support, solution.w[solution.support], problem.offset(solution)
+            fit += self.optimism.fit(k, self.optimism._prediction(k, at)) / K
+            support = problem.penalty.generalized_support(solution.w)
+            w_S = solution.w[support]
+            freedom += degrees_of_freedom(problem, support, w_S, at[2], intercept=self.intercept, noise=self.noise)
+        return self.optimism.formula(fit, freedom)[0]
+
+
+def check_observed(name: str, model: Model | BoxModel, data: Data, instead: str) -> None:
+    """Refuse models whose fit to their own rows such a criterion cannot judge."""
+    if isinstance(model, BoxModel) or model.datafit.perturbed(np.ones(1), np.ones(1)) is None:
+        raise ValueError(
+            f"{name} does not fit this model: targets of its loss cannot be moved, and so its degrees of freedom not "
+            f"be measured; use {instead}"
+        )
+    if model.row_factors is not None:
+        raise ValueError(
+            f"{name} does not fit a model with class_weight, whose loss is not that of the rows as they were observed: "
+            f"leave class_weight out, or use {instead}"
+        )
+
+
+def has_count(problem: Problem) -> bool:
+    """Whether the degrees of freedom are those of one least-squares problem at the solution."""
+    z = problem.null_prediction
+    coupled = problem.datafit.hessian(problem.y, z, problem.design.weights) is not None
+    return not coupled and not isinstance(problem, TwoStages)
+
+
+def observed_fold(
+    model: Model, data: Data, probing: Probing, formula: Callable[[float], Formula], *, loss: Datafit | None = None,
+    root: Matrix | None = None, exact: bool = True, units: Callable[[float], Units] = lambda n: Units(),
+) -> Fold:  # fmt: skip
+    """All rows, judged by themselves.
+
+    Parameters
+    ----------
+    model : Model
+    data : Data
+    probing : Probing
+    formula : callable
+        Of the number of observations (the sum of the weights, times the targets).
+    loss : Datafit, optional
+        What the fit is measured by; the model's own by default.
+    root : array of shape (T, T), optional
+        ``Σ = L Lᵀ`` of the noise of the targets: then the degrees of freedom that the formula takes are
+        ``tr (∂ẑ/∂y)(I ⊗ Σ)``.
+    exact : bool, default True
+        Whether the exact degrees of freedom decide.
+    units : callable
+        Of the number of observations.
+    """
+    problems = model.several(data.storage, data.y, [data.sample_weight])[0]
+    first = problems[0]
+    n = first.design.total_weight * math.prod(first.y.shape[1:]) * len(problems)
+    random = np.random.default_rng(probing.random_state)
+    step = 2.0 / n**0.3 if probing.step is None else float(probing.step)
+    probes, measures = [], []
+    roots = np.sqrt(data.sample_weight)
+    for _ in range(probing.n_probes):
+        for problem in problems:
+            probe, measure = _probed(model, problem, random, roots, step, root)
+            probes.append(probe)
+            measures.append(measure / probing.n_probes)
+    optimism = Optimism((*problems, *probes), tuple(measures), loss or model.datafit, formula(n))
+    noise = None if root is None else root @ root.T
+    verdict = ExactFreedom(optimism, model.fit_intercept, noise) if exact and has_count(first) else None
+    return Fold(optimism.problems, optimism, n_probes=len(probes), verdict=verdict, units=units(n), accuracy=ACCURACY)
+
+
+def _probed(
+    model: Model, problem: Problem, random: np.random.Generator, roots: Vector, step: float, root: Matrix | None
+) -> tuple[Problem, Matrix]:
+    """The problem with its targets moved, and what responses to that are multiplied with.
+
+    A row of weight w has noise of ``1/√w`` times the size.
+    """
+    y, datafit = problem.y + problem.y_mean, problem.datafit
+    signs = random.choice((-1.0, 1.0), size=y.shape)
+    inverse = np.divide(1.0, roots, out=np.zeros_like(roots), where=roots > 0.0)
+    if root is None:
+        size = step * (datafit.spread(y, problem.design.weights) or 1.0)
+        move, measure = by_row(inverse, size * signs), by_row(roots, signs / size)
+    else:
+        noise = signs * float(root[0, 0]) if y.ndim == 1 else signs @ root.T
+        move, measure = by_row(inverse, step * noise), by_row(roots, noise / step)
+    moved = datafit.perturbed(y, move)
+    assert moved is not None  # checked
+    probe = replace(model, datafit=moved.datafit).problem(problem.design, moved.y)
+    return probe, measure / moved.share

@@ -1,0 +1,321 @@
+"""Criteria of the rows a model was fitted to: degrees of freedom and leave-one-out against brute force, slopes too."""
+
+import numpy as np
+import pytest
+import scipy.sparse
+from sklearn.base import clone
+from sklearn.linear_model import LassoLarsIC
+from sklearn.model_selection import LeaveOneOut
+
+import lambdahat as lh
+from lambdahat import AIC, ALO, BIC, EBIC, GCV, SURE, AICc, CrossValidation, GradientSearch, hypergradient
+from lambdahat.criteria.degrees_of_freedom import degrees_of_freedom
+from lambdahat.estimators.base import validated
+from lambdahat.solvers import solve
+
+N, P = 26, 12
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(N, P)) + 0.5
+SIGNAL = X @ np.where(np.arange(P) % 3 == 0, 1.0, 0.0) * 0.5
+Y = 2.0 * SIGNAL + RNG.normal(size=N)
+SEVERAL = np.column_stack([Y, RNG.normal(size=N) + SIGNAL, RNG.normal(size=N) - Y])
+GROUPS = np.arange(P) // 3
+COVARIANCE = np.array([[1.0, 0.3, 0.0], [0.3, 2.0, 0.1], [0.0, 0.1, 0.5]])
+TARGETS = {
+    "one": Y,
+    "three": SEVERAL,
+    "counts": RNG.poisson(np.exp(SIGNAL)).astype(float),
+    "positive": RNG.gamma(3.0, np.exp(SIGNAL) / 3.0),
+    "classes": np.array(["a", "b", "c"])[np.arange(N) % 3],
+    "labels": np.where(RNG.random(N) < 1.0 / (1.0 + np.exp(-SIGNAL)), "b", "a"),
+}
+TIGHT = {"tol": 1e-13, "max_iter": 10_000}
+MODELS = {
+    "lasso": (lh.Lasso(alpha=0.1, **TIGHT), "one"),
+    "lasso without intercept": (lh.Lasso(alpha=0.1, fit_intercept=False, **TIGHT), "one"),
+    "lasso standardised": (lh.Lasso(alpha=0.1, standardize=True, **TIGHT), "one"),
+    "weighted lasso": (lh.WeightedLasso(alpha=0.1, weights=np.linspace(0.5, 2.0, P), **TIGHT), "one"),
+    "elastic net": (lh.ElasticNet(alpha=0.2, l1_ratio=0.6, **TIGHT), "one"),
+    "ridge": (lh.Ridge(alpha=3.0, **TIGHT), "one"),
+    "groups": (lh.GroupLasso(GROUPS, alpha=0.1, **TIGHT), "one"),
+    "sparse groups": (lh.SparseGroupLasso(GROUPS, alpha=0.1, **TIGHT), "one"),
+    "multi-task": (lh.MultiTaskLasso(alpha=0.3, **TIGHT), "three"),
+    "multi-task elastic net": (lh.MultiTaskElasticNet(alpha=0.3, **TIGHT), "three"),
+    "targets": (lh.Lasso(alpha=0.1, **TIGHT), "three"),
+    "square root": (lh.SqrtLasso(alpha=0.15, **TIGHT), "one"),
+    "huber": (lh.HuberLasso(alpha=0.1, **TIGHT), "one"),
+    "adaptive": (lh.AdaptiveLasso(alpha=0.1, **TIGHT), "one"),
+    "poisson": (lh.PoissonLasso(alpha=0.1, **TIGHT), "counts"),
+    "gamma": (lh.GammaLasso(alpha=0.05, **TIGHT), "positive"),
+    "logistic": (lh.SparseLogisticRegression(alpha=0.03, **TIGHT), "labels"),
+}
+COUNTED = [
+    "lasso", "lasso without intercept", "lasso standardised", "weighted lasso", "elastic net", "ridge", "groups",
+    "sparse groups", "multi-task", "multi-task elastic net", "targets",
+]  # fmt: skip
+
+
+def at(model, X, y, criterion, **options):
+    """The trace of one evaluation, at the model's own hyperparameters."""
+    search = GradientSearch(model, criterion=criterion, init="estimator", optimizer="gradient_descent", max_evals=1)
+    return search.fit(X, y, **options).trace_
+
+
+def follows(model, X, y, covariance=None, h=1e-5):
+    """``tr (∂ẑ/∂y)(I ⊗ Σ)`` by central differences of fits, one a target."""
+    noise = np.eye(y[0].size) if covariance is None else covariance
+    total = 0.0
+    for i in range(len(y)):
+        for t in range(y[0].size):
+            step = np.zeros(y.shape)
+            step.reshape(len(y), -1)[i, t] = h
+            moved = model.fit(X, y + step).predict(X)[i] - model.fit(X, y - step).predict(X)[i]
+            total += float(np.ravel(moved) @ noise[:, t]) / (2.0 * h)
+    return total
+
+
+def counted(model, X, y, covariance=None):
+    """The degrees of freedom at a tight solution."""
+    data = validated(clone(model), model, X, y)
+    space = model._space(None, P)
+    problems = model._model().several(data.storage, data.y, [data.sample_weight])[0]
+    problems = space.placed(problems, space.theta(model._values(space, data.storage.shape[1])))
+    total = 0.0
+    for problem in problems:
+        w = solve(problem, tol=1e-13, max_iter=10_000).w
+        support = problem.penalty.generalized_support(w)
+        total += degrees_of_freedom(problem, support, w[support], 0.0, intercept=model.fit_intercept, noise=covariance)
+    return total
+
+
+@pytest.mark.parametrize("name", COUNTED)
+def test_degrees_of_freedom_are_the_trace_of_what_follows_the_targets(name):
+    model, target = MODELS[name]
+    assert counted(model, X, TARGETS[target]) == pytest.approx(follows(model, X, TARGETS[target]), rel=1e-5)
+
+
+def test_degrees_of_freedom_under_a_covariance_of_targets():
+    model = MODELS["multi-task"][0]
+    expected = follows(model, X, SEVERAL, COVARIANCE)
+    assert counted(model, X, SEVERAL, COVARIANCE) == pytest.approx(expected, rel=1e-5)
+
+
+def test_degrees_of_freedom_are_a_rank():
+    """Columns that repeat each other count once."""
+    doubled = np.column_stack([X, X])
+    model = lh.ElasticNet(alpha=0.1, l1_ratio=1.0 - 1e-9, **TIGHT)  # both of a pair are used
+    assert np.count_nonzero(model.fit(doubled, Y).coef_) > np.count_nonzero(MODELS["lasso"][0].fit(X, Y).coef_)
+    assert counted(model, doubled, Y) == pytest.approx(counted(MODELS["lasso"][0], X, Y), abs=1e-4)
+
+
+@pytest.mark.parametrize("model", [lh.Ridge(alpha=3.0, **TIGHT), lh.ElasticNet(alpha=0.01, l1_ratio=0.1, **TIGHT)])
+@pytest.mark.parametrize("store", [np.asarray, scipy.sparse.csc_array])
+def test_degrees_of_freedom_with_more_features_than_rows(model, store):
+    wide = RNG.normal(size=(12, 40))
+    y = wide[:, 0] + RNG.normal(size=12)
+    assert counted(model, store(wide), y) == pytest.approx(follows(model, wide, y), rel=1e-5)
+
+
+@pytest.mark.parametrize("name", ["lasso", "elastic net", "groups", "multi-task"])
+def test_sparse_columns_count_as_dense_ones(name):
+    model, target = MODELS[name]
+    some = np.where(RNG.random(X.shape) < 0.5, X, 0.0)
+    dense = counted(model, some, TARGETS[target])
+    assert counted(model, scipy.sparse.csc_array(some), TARGETS[target]) == pytest.approx(dense, rel=1e-9)
+
+
+@pytest.mark.parametrize("criterion", [SURE(sigma=1.0), AIC(), AIC(sigma=1.0), BIC(), AICc(), EBIC(), GCV()])
+def test_weights_are_repetitions(criterion):
+    times = RNG.integers(1, 4, size=N)
+    model = MODELS["elastic net"][0]
+    repeated = at(model, np.repeat(X, times, axis=0), np.repeat(Y, times), criterion).decisive
+    assert at(model, X, Y, criterion, sample_weight=times.astype(float)).decisive == pytest.approx(repeated, rel=1e-7)
+
+
+def judged_pairs():
+    """Models with criteria of different shapes that fit them."""
+    for name, (_, target) in MODELS.items():
+        for criterion in (SURE(sigma=1.0), AICc(), EBIC(), GCV(n_probes=2)):
+            gaussian = target in ("one", "three") or not isinstance(criterion, SURE)
+            if gaussian and (name != "huber" or not isinstance(criterion, AIC)):
+                yield pytest.param(criterion, name, id=f"{type(criterion).__name__}-{name}")
+
+
+@pytest.mark.parametrize(("criterion", "name"), list(judged_pairs()))
+def test_slopes_are_those_of_differences(criterion, name):
+    model, target = MODELS[name]
+    y = TARGETS[target]
+
+    def judged(model):
+        return hypergradient(model, X, y, criterion=criterion, tol=1e-13)
+
+    found = judged(model)
+    for k, (key, value) in enumerate(found.hyperparams.items()):
+        if np.ndim(value):
+            direction = np.linspace(1.0, 2.0, np.size(value)) * 1e-6 * value
+            slope = float(found.gradient[k : k + np.size(value)] @ direction)
+        else:
+            direction = 1e-6 * value
+            slope = float(found.gradient[k] * direction)
+        params = model.get_params()
+        high, low = (judged(type(model)(**{**params, key: value + s * direction})).value for s in (1.0, -1.0))
+        size = abs(found.value) * 1e-6
+        assert slope == pytest.approx((high - low) / 2.0, rel=2e-4, abs=1e-4 * size)
+
+
+@pytest.mark.parametrize("target", ["one", "counts", "positive", "labels"])
+def test_monte_carlo_is_right_in_the_mean(target):
+    """Many probes with small steps: the number of coefficients, and the intercept."""
+    model = {t: m for m, t in MODELS.values() if "lasso" in type(m).__name__.lower() or t == "labels"}[target]
+    model = lh.Lasso(alpha=0.1) if target == "one" else model
+    criterion = GCV(n_probes=300, step=1e-3)
+    trace = at(model, X, TARGETS[target], criterion)
+    left = np.sqrt(trace.decisive[0] / trace.values[0])  # (1 − d/n) over (1 − exact/n)
+    exact = np.count_nonzero(model.fit(X, TARGETS[target]).coef_) + 1
+    measured = N * (1.0 - (1.0 - exact / N) / (1.0 / left)) if left == 0.0 else N * (1.0 - left * (1.0 - exact / N))
+    assert measured == pytest.approx(exact, abs=4.0 * np.sqrt(2.0 * exact / 300) * (1.0 if target == "one" else 2.0))
+
+
+@pytest.mark.parametrize(("criterion", "name"), [(AIC, "aic"), (BIC, "bic")])
+def test_criteria_of_scikit_learn(criterion, name):
+    theirs = LassoLarsIC(criterion=name, noise_variance=0.7).fit(X, Y)
+    price = 2.0 if name == "aic" else np.log(N)  # of the intercept, which they leave out
+    for alpha, expected in list(zip(theirs.alphas_, theirs.criterion_, strict=True))[1:-1]:
+        model = lh.Lasso(alpha=alpha * (1.0 + 1e-9), **TIGHT)
+        ours = at(model, X, Y, criterion(sigma=np.sqrt(0.7))).decisive[0]
+        assert ours - price == pytest.approx(expected, rel=1e-6)
+
+
+ONE_OUT = [
+    "lasso",
+    "lasso without intercept",
+    "elastic net",
+    "ridge",
+    "groups",
+    "huber",
+    "poisson",
+    "gamma",
+    "logistic",
+]
+
+
+@pytest.mark.parametrize("name", ONE_OUT)
+def test_approximate_leave_one_out(name):
+    """Within 2 % of n fits."""
+    rng = np.random.default_rng(3)
+    model, target = MODELS[name]
+    n = 120
+    X = rng.normal(size=(n, P))
+    signal = X @ np.where(np.arange(P) % 3 == 0, 0.5, 0.0)
+    y = {
+        "one": 2.0 * signal + rng.normal(size=n),
+        "counts": rng.poisson(np.exp(signal)).astype(float),
+        "positive": rng.gamma(3.0, np.exp(signal) / 3.0),
+        "labels": rng.random(n) < 1.0 / (1.0 + np.exp(-2.0 * signal)),
+    }[target]
+    approximate = at(model, X, y, ALO()).decisive[0]
+    brute = hypergradient(model, X, y, criterion=CrossValidation(LeaveOneOut()), tol=1e-10).value
+    assert approximate == pytest.approx(brute, rel=0.02)
+
+
+def test_the_slope_of_leave_one_out():
+    """Exact where leverages are those of a projection."""
+    model = MODELS["lasso"][0]
+    found = hypergradient(model, X, Y, criterion=ALO(), tol=1e-13)
+    high, low = (
+        hypergradient(lh.Lasso(alpha=0.1 + h, **TIGHT), X, Y, criterion=ALO(), tol=1e-13).value for h in (1e-7, -1e-7)
+    )
+    assert found.gradient[0] == pytest.approx((high - low) / 2e-7, rel=1e-5)
+
+
+def test_leave_one_out_of_sparse_columns():
+    some = np.where(RNG.random(X.shape) < 0.5, X, 0.0)
+    for name in ("elastic net", "poisson"):
+        model, target = MODELS[name]
+        dense = at(model, some, TARGETS[target], ALO())
+        sparse = at(model, scipy.sparse.csc_array(some), TARGETS[target], ALO())
+        assert sparse.decisive == pytest.approx(
+            dense.decisive, rel=1e-5
+        )  # solved to gaps of 1e-8, the one and the other
+        assert sparse.values == pytest.approx(dense.values, rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("criterion", "model", "target", "sentence"),
+    [
+        (SURE(sigma=1.0), lh.SparseLogisticRegression(), "labels", "SURE is for Gaussian noise .* use AIC"),
+        (SURE(sigma=1.0), lh.PoissonLasso(), "counts", "SURE is for Gaussian noise"),
+        (SURE(sigma=1.0), lh.LinearSVC(), "labels", "targets of its loss cannot be moved"),
+        (SURE(covariance=np.eye(2)), lh.MultiTaskLasso(), "three", r"shape \(2, 2\) but y has 3 targets"),
+        (SURE(covariance=-np.eye(3)), lh.MultiTaskLasso(), "three", "not positive"),
+        (SURE(covariance=np.full((3, 3), np.nan)), lh.MultiTaskLasso(), "three", "not finite and symmetric"),
+        (SURE(sigma=1.0, degrees_of_freedom="exact"), lh.SqrtLasso(), "one", "no count of its degrees of freedom"),
+        (AIC(), lh.HuberLasso(), "one", "needs a likelihood"),
+        (AIC(sigma=1.0), lh.PoissonLasso(), "counts", "leave it out"),
+        (GCV(), lh.MultinomialLogistic(), "classes", "targets of its loss cannot be moved"),
+        (BIC(), lh.SparseLogisticRegression(class_weight="balanced"), "labels", "class_weight"),
+        (ALO(), lh.MultiTaskLasso(), "three", "ALO is for one target"),
+        (ALO(), lh.SqrtLasso(), "one", "ALO is for one target and a loss whose rows do not depend"),
+        ("sure", lh.Lasso(), "one", "needs to know the noise"),
+        ("aix", lh.Lasso(), "one", "unknown|did you mean|aic"),
+    ],
+)
+def test_criteria_that_do_not_fit_the_model(criterion, model, target, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        GradientSearch(model, criterion=criterion).fit(X, TARGETS[target])
+
+
+@pytest.mark.parametrize("sigma", [0.0, -1.0, np.nan, np.inf, "1", True])
+def test_noise_that_is_none(sigma):
+    for criterion in (SURE, AIC, EBIC):
+        with pytest.raises(ValueError, match="sigma"):
+            criterion(sigma=sigma)
+
+
+def test_settings_that_are_none():
+    with pytest.raises(ValueError, match="SURE needs the noise"):
+        SURE()
+    with pytest.raises(ValueError, match="not both"):
+        SURE(sigma=1.0, covariance=np.eye(2))
+    with pytest.raises(ValueError, match="gamma"):
+        EBIC(gamma=2.0)
+    with pytest.raises(ValueError, match="n_probes"):
+        GradientSearch(lh.Lasso(), criterion=GCV(n_probes=0)).fit(X, Y)
+
+
+def test_unknown_noise_and_more_features_than_rows():
+    wide = RNG.normal(size=(10, 12))
+    with pytest.raises(ValueError, match=r"10 rows and 12 features.*pass sigma"):
+        GradientSearch(lh.Lasso(), criterion="aic").fit(wide, wide[:, 0])
+    search = GradientSearch(lh.Lasso(), criterion=AIC(sigma=0.5)).fit(wide, wide[:, 0] + RNG.normal(size=10))
+    assert np.isfinite(search.best_criterion_)
+
+
+@pytest.mark.parametrize("criterion", ["aic", "aicc", "bic", "ebic", "gcv", "alo", SURE(sigma=1.0)])
+@pytest.mark.parametrize("name", ["lasso", "elastic net", "weighted lasso", "groups"])
+def test_searches(criterion, name):
+    """The exact criterion decides among the points visited, and the best one is refitted."""
+    search = GradientSearch(MODELS[name][0], criterion=criterion).fit(X, Y)
+    trace = search.trace_
+    assert search.best_criterion_ == trace.decisive.min() == pytest.approx(search.fold_criteria_[0])
+    assert trace.decisive[search.best_index_] == trace.decisive.min()
+    assert search.metric_ == (criterion.upper().replace("AICC", "AICc") if criterion in NAMES else search.metric_)
+    assert np.all(np.isfinite(search.coef_))
+    for key, value in search.best_params_.items():
+        np.testing.assert_array_equal(search.best_estimator_.get_params()[key], value)
+
+
+NAMES = ("aic", "aicc", "bic", "ebic", "gcv")
+
+
+def test_risk_is_estimated_without_bias():
+    """The mean of SURE over noises is the mean squared error about the signal."""
+    rng = np.random.default_rng(1)
+    model, errors, estimates = lh.Lasso(alpha=0.2), [], []
+    for _ in range(300):
+        y = 2.0 * SIGNAL + rng.normal(size=N)
+        errors.append(np.mean((2.0 * SIGNAL - model.fit(X, y).predict(X)) ** 2))
+        residual = np.mean((y - model.predict(X)) ** 2)
+        estimates.append(residual - 1.0 + 2.0 / N * counted(model, X, y))
+    difference = np.subtract(estimates, errors)
+    assert abs(difference.mean()) < 4.0 * difference.std() / np.sqrt(300)
