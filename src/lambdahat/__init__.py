@@ -2,7 +2,7 @@
 
 from importlib.metadata import PackageNotFoundError, version
 
-from lambdahat.criteria import AIC, ALO, BIC, EBIC, GCV, SURE, AICc, CrossValidation, HeldOut
+from lambdahat.criteria import AIC, ALO, BIC, EBIC, GCV, SURE, AICc, CrossValidation, HeldOut, Metric
 from lambdahat.estimators import (
     AdaptiveLasso,
     CoxLasso,
@@ -63,6 +63,7 @@ __all__ = [
     "LassoCV",
     "LinearSVC",
     "LinearSVR",
+    "Metric",
     "MultiTaskElasticNet",
     "MultiTaskLasso",
     "MultinomialLogistic",

@@ -5,6 +5,7 @@ from lambdahat.criteria.cross_val import CrossValidation
 from lambdahat.criteria.held_out import HeldOut, judged_by
 from lambdahat.criteria.information import AIC, BIC, EBIC, GCV, AICc
 from lambdahat.criteria.leave_one_out import ALO
+from lambdahat.criteria.scoring import Metric, Scoring, scored
 from lambdahat.criteria.sure import SURE
 from lambdahat.criteria.together import together
 
@@ -21,10 +22,13 @@ __all__ = [
     "Data",
     "Fold",
     "HeldOut",
+    "Metric",
+    "Scoring",
     "Units",
     "Validation",
     "check_trainable",
     "is_constant",
     "judged_by",
+    "scored",
     "together",
 ]

@@ -37,6 +37,7 @@ class Data:
     columns: list[str] | None = None  # names, where X is a frame
     classes: NDArray[Any] | None = None  # the labels that y has as −1 and +1, or as their numbers if more than two
     given: Any = None  # y as it was handed over
+    seen: Callable[[Any], Any] | None = None  # linear predictions to an estimator that answers with them, for scorers
     moments: list[Moments] = field(default_factory=list)  # of all rows, left here by a pass over X for a later fit
 
     def target(self, y: Any, n: int, name: str, X_name: str, *, read: Callable[..., Vector]) -> Matrix:
@@ -178,6 +179,9 @@ class Criterion(Protocol):
 
     def metric(self, model: Model | BoxModel) -> str:
         """What users call it."""
+
+    def remark(self, model: Model | BoxModel) -> str:
+        """How a search went by it, in words, where there is more to say than that it was minimised."""
 
 
 def check_trainable(folds: list[Fold], classes: NDArray[Any] | None = None) -> None:

@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
-from sklearn.model_selection import check_cv
+from sklearn.model_selection import RepeatedKFold, RepeatedStratifiedKFold, check_cv
 
+from lambdahat._validation import check_count, check_name
 from lambdahat.box_problem import BoxModel, BoxProblem
 from lambdahat.criteria.base import Data, Fold, Validation
+from lambdahat.criteria.scoring import Scoring, metric_of, remark_of, scored
 from lambdahat.criteria.together import together
 from lambdahat.design import DenseStorage, shared_moments
 from lambdahat.problem import Model, Problem
@@ -26,6 +28,20 @@ class CrossValidation:
     ----------
     cv : int, splitter or iterable of index pairs, default 5
         As for scikit-learn: folds are stratified for a classifier. One split is a held-out set.
+    rule : {"min", "1se"}, default "min"
+        ``"1se"`` takes the strongest penalty whose criterion is within one standard error of the least one: from the
+        best point in the direction in which all strengths grow by the same factor, whatever their number (Breiman et
+        al., *Classification and regression trees*, 1984; Hastie, Tibshirani & Friedman, 2009, Section 7.10).
+    scoring : str, :class:`Metric` or callable, optional
+        Another criterion than the loss's metric: any scorer of scikit-learn by name, ``"concordance"`` for a
+        :class:`CoxLasso`, a scorer ``(estimator, X, y)``, or a function of targets and predictions. Errors of
+        predictions (squared, their root, absolute, R², Poisson and Gamma deviances) and of the probabilities of two
+        classes (log-loss, Brier's), and functions with a gradient, are followed down their slope. Others have none:
+        there the loss's metric leads the search, and the score decides among the points visited.
+    repeats : int, default 1
+        Times that the folds of a number ``cv`` are drawn anew.
+    random_state : int, optional
+        Of repeated folds.
 
     Notes
     -----
@@ -35,6 +51,29 @@ class CrossValidation:
     """
 
     cv: Any = 5
+    rule: str = "min"
+    scoring: Any = None
+    repeats: int = 1
+    random_state: Any = None
+
+    def __post_init__(self) -> None:
+        check_name(self.rule, ("min", "1se"), "rule")
+        if check_count(self.repeats, "repeats") > 1 and not isinstance(self.cv, int | np.integer):
+            raise ValueError(
+                f"repeats={self.repeats} needs cv to be a number of folds: a splitter repeats its own, as "
+                "scikit-learn's RepeatedKFold does"
+            )
+
+    @property
+    def n_repeats(self) -> int:
+        """How often each row is left out."""
+        return int(getattr(self.cv, "n_repeats", self.repeats))
+
+    def metric(self, model: Model | BoxModel) -> str:
+        return metric_of(self.scoring, model)
+
+    def remark(self, model: Model | BoxModel) -> str:
+        return remark_of(self.scoring, model)
 
     def splits(self, data: Data) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
         """Training and validation rows of each fold, checked."""
@@ -44,7 +83,12 @@ class CrossValidation:
                 raise ValueError(f"cv={self.cv} is no number of folds: pass at least 2, or a splitter")
             if self.cv > n:
                 raise ValueError(f"cv={self.cv} folds need as many rows, but n_samples={n}: use fewer folds")
-        splitter = check_cv(self.cv, data.y, classifier=data.classes is not None)
+        classifier = data.classes is not None
+        if self.repeats > 1:
+            repeated = RepeatedStratifiedKFold if classifier else RepeatedKFold
+            splitter = repeated(n_splits=int(self.cv), n_repeats=self.repeats, random_state=self.random_state)
+        else:
+            splitter = check_cv(self.cv, data.y, classifier=classifier)
         splits = []
         for k, (train, test) in enumerate(splitter.split(_seen_by(splitter, data), data.y, data.groups)):
             pair = (_rows(train, n, f"training rows of fold {k}"), _rows(test, n, f"validation rows of fold {k}"))
@@ -56,14 +100,13 @@ class CrossValidation:
             raise ValueError("cv yields no split: pass at least one pair of training and validation rows")
         return splits
 
-    def metric(self, model: Model | BoxModel) -> str:
-        return model.datafit.metric
-
     def folds(self, model: Model | BoxModel, data: Data) -> list[Fold]:
         splits = self.splits(data)
         train = [_weights(data.sample_weight, rows) for rows, _ in splits]
         test = [_weights(data.sample_weight, rows) for _, rows in splits]
-        return _from_moments(model, data, train, test) or _from_rows(model, data, train, test)
+        folds = _from_moments(model, data, train, test) or _from_rows(model, data, train, test)
+        scoring = Scoring.of(self.scoring, model)
+        return [scored(fold, scoring, data.given, data.sample_weight, data) for fold in folds]
 
 
 def _seen_by(splitter: Any, data: Data) -> Any:

@@ -11,6 +11,7 @@ import numpy as np
 from lambdahat._validation import check_rows, column_names
 from lambdahat.box_problem import BoxModel, BoxProblem
 from lambdahat.criteria.base import Data, Fold
+from lambdahat.criteria.scoring import Scoring, metric_of, remark_of, scored
 from lambdahat.criteria.together import together
 from lambdahat.design import as_storage
 from lambdahat.linear import Matrix, Vector
@@ -28,6 +29,8 @@ class HeldOut:
     X_val : array, sparse matrix or frame of shape (n_val, p)
     y_val : array of shape (n_val,), or (n_val, T) for T targets
     sample_weight : array of shape (n_val,), optional
+    scoring : str, :class:`Metric` or callable, optional
+        Another criterion than the loss's metric, see :class:`CrossValidation`.
 
     Examples
     --------
@@ -38,9 +41,13 @@ class HeldOut:
     X_val: Any
     y_val: Any
     sample_weight: Any = None
+    scoring: Any = None
 
     def metric(self, model: Model | BoxModel) -> str:
-        return model.datafit.metric
+        return metric_of(self.scoring, model)
+
+    def remark(self, model: Model | BoxModel) -> str:
+        return remark_of(self.scoring, model)
 
     def folds(self, model: Model | BoxModel, data: Data) -> list[Fold]:
         names, read = ("X_val", "y_val"), partial(data.target, read=model.datafit.read)
@@ -53,7 +60,8 @@ class HeldOut:
         for ours, theirs in zip(data.columns or (), column_names(self.X_val) or (), strict=False):
             if ours != theirs:
                 raise ValueError(f"X_val has column {theirs!r} where X has {ours!r}: pass the same columns in order")
-        return [judged_by(model, data, X, y, weight)]
+        fold = judged_by(model, data, X, y, weight)
+        return [scored(fold, Scoring.of(self.scoring, model), self.y_val, weight, data)]
 
 
 def judged_by(model: Model | BoxModel, data: Data, X: Any, y: Matrix, weight: Vector) -> Fold:

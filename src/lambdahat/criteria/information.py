@@ -11,7 +11,7 @@ from scipy.special import digamma, gammaln
 from lambdahat._validation import check_real
 from lambdahat.box_problem import BoxModel
 from lambdahat.criteria.base import Data, Fold, Units
-from lambdahat.criteria.optimism import Formula, Probing, check_observed, observed_fold
+from lambdahat.criteria.optimism import REMARK, Formula, Probing, check_observed, counts, observed_fold
 from lambdahat.datafits import Datafit, Gamma, Logistic, Poisson, Quadratic, RootMeanSquare
 from lambdahat.problem import Model
 
@@ -45,6 +45,9 @@ class AIC:
         """What d degrees of freedom cost, and its derivative in d; n observations of p features."""
         return 2.0 * d, 2.0
 
+    def remark(self, model: Model | BoxModel) -> str:
+        return REMARK if counts(model) else ""
+
     def folds(self, model: Model | BoxModel, data: Data) -> list[Fold]:
         name = type(self).__name__
         check_observed(name, model, data, "criterion='cv'")
@@ -65,7 +68,7 @@ class AIC:
                 # The variance has its best value, fit, and counts as a parameter; exp of the criterion over n.
                 cost, slope = self.price(freedom + 1.0, n, p)
                 if cost / n > _LARGEST:
-                    return math.inf, math.inf, math.inf
+                    return math.inf, 0.0, 0.0
                 factor = math.exp(cost / n)
                 return fit * factor, factor, fit * factor * slope / n
 
@@ -185,6 +188,9 @@ class GCV:
     def metric(self, model: Model | BoxModel) -> str:
         return "GCV"
 
+    def remark(self, model: Model | BoxModel) -> str:
+        return REMARK if counts(model) else ""
+
     def folds(self, model: Model | BoxModel, data: Data) -> list[Fold]:
         check_observed("GCV", model, data, "criterion='cv'")
         assert isinstance(model, Model)
@@ -194,7 +200,7 @@ class GCV:
             def gcv(fit: float, freedom: float) -> tuple[float, float, float]:
                 left = 1.0 - freedom / n
                 if left <= 0.0:
-                    return math.inf, math.inf, math.inf
+                    return math.inf, 0.0, 0.0
                 return fit / left**2, 1.0 / left**2, 2.0 * fit / (n * left**3)
 
             return gcv

@@ -11,10 +11,10 @@ import numpy as np
 from lambdahat.box_problem import BoxModel
 from lambdahat.criteria.base import Data, Fold, Solved
 from lambdahat.criteria.degrees_of_freedom import Influences
-from lambdahat.criteria.optimism import Optimism, Probing, check_observed, has_count, observed_fold
+from lambdahat.criteria.optimism import Optimism, Probing, check_observed, counts, observed_fold
 from lambdahat.hypergradient import Judge
 from lambdahat.linear import Vector
-from lambdahat.problem import Model, Problem, Solution
+from lambdahat.problem import Model, Solution
 
 _MOST = 1.0 - 1e-6  # leverage, see Influences
 
@@ -56,14 +56,16 @@ class ALO:
     def metric(self, model: Model | BoxModel) -> str:
         return f"leave-one-out {model.datafit.metric}"
 
+    def remark(self, model: Model | BoxModel) -> str:
+        return "leverages with a slope led the search, the exact ones decided among the points visited"
+
     def folds(self, model: Model | BoxModel, data: Data) -> list[Fold]:
         instead = "criterion='cv', with cv=LeaveOneOut() of scikit-learn to leave out one row at a time"
         check_observed("ALO", model, data, instead)
         assert isinstance(model, Model)
         probing = Probing(self.n_probes, self.step, self.random_state)
         fold = observed_fold(model, data, probing, lambda n: lambda fit, freedom: (freedom, 0.0, 1.0))
-        problem, several = fold.fitted[0], len(fold.fitted) > 1 or data.y.ndim > 1
-        if several or not isinstance(problem, Problem) or not has_count(problem):
+        if len(fold.fitted) > 1 or data.y.ndim > 1 or not counts(model):
             raise ValueError(
                 "ALO is for one target and a loss whose rows do not depend on each other, solved in one stage: use "
                 f"{instead}"

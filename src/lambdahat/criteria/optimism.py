@@ -28,7 +28,7 @@ from lambdahat.datafits import Datafit
 from lambdahat.hypergradient import Judge
 from lambdahat.linear import Matrix, Vector, by_row
 from lambdahat.problem import Model, Problem, Solution
-from lambdahat.two_stages import TwoStages
+from lambdahat.two_stages import TwoStagesModel
 
 Formula = Callable[[float, float], tuple[float, float, float]]
 """Of the mean loss (twice the datafit's, so that it is a deviance) and the degrees of freedom: a criterion, and its
@@ -36,6 +36,8 @@ derivatives in both."""
 
 # Two fits are told apart by differences of about ε; an error of their gaps' root has to be small beside it.
 ACCURACY = 1e-8
+
+REMARK = "measured degrees of freedom led the search, the exact ones decided among the points visited"
 
 
 @dataclass(frozen=True)
@@ -181,11 +183,9 @@ def check_observed(name: str, model: Model | BoxModel, data: Data, instead: str)
         )
 
 
-def has_count(problem: Problem) -> bool:
+def counts(model: Model | BoxModel) -> bool:
     """Whether the degrees of freedom are those of one least-squares problem at the solution."""
-    z = problem.null_prediction
-    coupled = problem.datafit.hessian(problem.y, z, problem.design.weights) is not None
-    return not coupled and not isinstance(problem, TwoStages)
+    return isinstance(model, Model) and not isinstance(model, TwoStagesModel) and model.datafit.row_wise
 
 
 def observed_fold(
@@ -225,7 +225,7 @@ def observed_fold(
             measures.append(measure / probing.n_probes)
     optimism = Optimism((*problems, *probes), tuple(measures), loss or model.datafit, formula(n))
     noise = None if root is None else root @ root.T
-    verdict = ExactFreedom(optimism, model.fit_intercept, noise) if exact and has_count(first) else None
+    verdict = ExactFreedom(optimism, model.fit_intercept, noise) if exact and counts(model) else None
     return Fold(optimism.problems, optimism, n_probes=len(probes), verdict=verdict, units=units(n), accuracy=ACCURACY)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from lambdahat._validation import check_name, check_real
 from lambdahat.box_problem import BoxModel
 from lambdahat.criteria.base import Data, Fold, Units
-from lambdahat.criteria.optimism import Formula, Probing, check_observed, observed_fold
+from lambdahat.criteria.optimism import REMARK, Formula, Probing, check_observed, counts, observed_fold
 from lambdahat.datafits import Quadratic
 from lambdahat.linear import Matrix
 from lambdahat.problem import Model
@@ -80,6 +80,9 @@ class SURE:
 
     def metric(self, model: Model | BoxModel) -> str:
         return "SURE"
+
+    def remark(self, model: Model | BoxModel) -> str:
+        return "" if self.degrees_of_freedom == "monte_carlo" or not counts(model) else REMARK
 
     def folds(self, model: Model | BoxModel, data: Data) -> list[Fold]:
         check_observed("SURE", model, data, "HeldOut or criterion='cv'")

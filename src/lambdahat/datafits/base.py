@@ -38,6 +38,10 @@ class Datafit(Protocol):
         """Whether the loss is its own second-order model everywhere: least squares."""
 
     @property
+    def row_wise(self) -> bool:
+        """Whether no row, or target, depends on another."""
+
+    @property
     def labels(self) -> bool:
         """Whether targets are labels, −1 and +1."""
 

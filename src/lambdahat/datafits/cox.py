@@ -126,6 +126,7 @@ class Cox(RowWise):
     latest: list[AtRisk] = field(default_factory=list, repr=False)
 
     quadratic = False
+    row_wise = False
     labels = False
     log_link = False
     metric = "mean negative log partial likelihood"

@@ -28,6 +28,7 @@ class Multinomial(RowWise):
     """
 
     quadratic = False
+    row_wise = False
     labels = False
     log_link = False
     metric = "log-loss"

@@ -34,6 +34,7 @@ class RootMeanSquare(RowWise):
     size: float = 1.0  # of y about its mean
 
     quadratic = False
+    row_wise = False
     labels = False
     log_link = False
     metric = "root mean squared error"

@@ -14,6 +14,8 @@ from lambdahat.linear import Matrix, Vector
 class RowWise:
     """What most losses have: nothing to prepare, a diagonal Hessian, any targets, and noise that adds to them."""
 
+    row_wise = True
+
     def prepared(self, y: Vector, weights: Vector) -> Self:
         return self
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
+from copy import copy
 from functools import partial
 from typing import Any, Self
 
@@ -50,7 +51,8 @@ def validated(
     check_magnitude(largest, "X", "its columns")
     target, classes = model._read_target(y, X.shape[0])
     weight = check_sample_weight(sample_weight, X.shape[0])
-    return Data(model._storage(X), target, weight, X, groups, columns, classes, y)
+    seen = partial(model._seen, classes)
+    return Data(model._storage(X), target, weight, X, groups, columns, classes, y, seen)
 
 
 def _read(estimator: BaseEstimator, X: Any, columns: list[str] | None, *, reset: bool) -> tuple[Any, float]:
@@ -271,6 +273,16 @@ class LinearModel(BaseEstimator):
         if unconverged:
             warn_unconverged(type(self).__name__, max(unconverged, key=_gap), stacklevel=3)
         return self
+
+    def _seen(self, classes: NDArray[Any] | None, Z: Matrix) -> Self:
+        """The model as scorers see it: fitted, and with these linear predictions for any X."""
+        seen: Any = copy(self)
+        seen._linear_predictor = lambda _: Z
+        seen.coef_ = seen.intercept_ = np.zeros(0)
+        if classes is not None:
+            seen.classes_ = classes
+        fitted: Self = seen
+        return fitted
 
     def _previous(self, problems: Sequence[Any]) -> Sequence[Solution | None]:
         """The present coefficients as solutions to start from, where that is wanted and they fit."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -137,8 +138,10 @@ def hypergradient(
     check_real(tol, "tol", open_low=True)
     estimator = check_model(estimator, "no gradient here")
     estimator._check_params()
+    given = y
     X, y, weight, classes = read_rows(estimator, X, y, sample_weight)
-    data = Data(estimator._storage(X), y, weight, X, groups, classes=classes)
+    seen = partial(estimator._seen, classes)
+    data = Data(estimator._storage(X), y, weight, X, groups, classes=classes, given=given, seen=seen)
     names = estimator._chosen(hyperparams)
     folds = as_criterion(criterion, cv).folds(estimator._model(names, classes), data)
     check_trainable(folds, classes)

@@ -29,6 +29,8 @@ from lambdahat.criteria import (
     CrossValidation,
     Data,
     Fold,
+    Metric,
+    Scoring,
     check_trainable,
 )
 from lambdahat.estimators.base import LinearModel, validated
@@ -36,7 +38,7 @@ from lambdahat.estimators.box_regions import make_box_region
 from lambdahat.estimators.optimizers import OPTIMIZERS, as_optimizer
 from lambdahat.estimators.pipelines import pipeline_folds, split_pipeline
 from lambdahat.estimators.regions import make_region
-from lambdahat.search import CriterionObjective, Evaluation, run
+from lambdahat.search import CriterionObjective, Evaluation, OneStandardError, run
 
 
 def _has(method: str) -> Callable[[Any], bool]:
@@ -53,10 +55,12 @@ class GradientSearch(MetaEstimatorMixin, BaseEstimator):
     Parameters
     ----------
     estimator : a model of lambdahat (:class:`Lasso`, …), or a Pipeline that ends in one
-    criterion : "cv" or criterion object, default "cv"
+    criterion : str or criterion object, default "cv"
         ``"cv"`` is the mean of the metric over the folds of ``cv``, :class:`HeldOut` the metric on separate arrays: the
         mean squared error, the log-loss of a classifier, the mean Poisson or Gamma deviance, the Huber loss, the
-        squared hinge loss of :class:`LinearSVC`.
+        squared hinge loss of :class:`LinearSVC`. The name of a scorer of scikit-learn (``"accuracy"``, ``"r2"``, …), or
+        a :class:`Metric`, is cross-validated instead, see :class:`CrossValidation`. Without rows left out:
+        :class:`SURE`, ``"aic"``, ``"aicc"``, ``"bic"``, ``"ebic"``, ``"gcv"`` and ``"alo"``.
     cv : int, splitter or iterable of index pairs, default 5
         As for scikit-learn (stratified for a classifier); one split is a held-out set.
     hyperparams : list of str, optional
@@ -99,12 +103,13 @@ class GradientSearch(MetaEstimatorMixin, BaseEstimator):
     best_criterion_ : float
         The value minimised.
     metric_ : str
-        What it is: "mean squared error", "log-loss", "mean Poisson deviance", "mean Gamma deviance", "Huber loss" or
-        "squared hinge loss".
+        What it is: "mean squared error", "log-loss", "AIC", …; of a score that is maximised with a minus.
+    standard_error_ : float or None
+        Of ``best_criterion_``, over the folds; None where there is one. Repeats of the folds do not make it smaller.
     best_score_ : float
         ``−best_criterion_``: greater is better.
     fold_criteria_ : array of shape (n_folds,)
-        The criterion of each fold at the best point.
+        The criterion of each fold at the best point; where a count or a score decides, that.
     best_estimator_ : estimator
         Fitted when ``refit``.
     n_evals_ : int
@@ -193,9 +198,12 @@ class GradientSearch(MetaEstimatorMixin, BaseEstimator):
                 data = None
                 folds = pipeline_folds(steps, model, names, criterion, X, y, sample_weight, groups)
             check_trainable(folds, model._read_target(y, len(y))[1] if data is None else data.classes)
-            objective = self._search(model, names, folds, prefix="" if steps is None else self._last_step + "__")
-            self._keep(objective)
-            self.metric_ = criterion.metric(model._model(names, None if data is None else data.classes))
+            prefix = "" if steps is None else self._last_step + "__"
+            objective, ending = self._search(model, names, folds, prefix, criterion)
+            self._keep(objective, getattr(criterion, "n_repeats", 1))
+            made = model._model(names, None if data is None else data.classes)
+            self.metric_, remark = criterion.metric(made), criterion.remark(made)
+            self.status_ = "; ".join(filter(None, (ending, remark)))
             if self.refit and objective.failure is None:
                 self._refit(objective, data, X, y, sample_weight)
         if objective.failure is not None:
@@ -204,7 +212,9 @@ class GradientSearch(MetaEstimatorMixin, BaseEstimator):
             raise objective.failure
         return self
 
-    def _search(self, model: LinearModel, names: Sequence[str], folds: list[Fold], prefix: str) -> CriterionObjective:
+    def _search(
+        self, model: LinearModel, names: Sequence[str], folds: list[Fold], prefix: str, criterion: Criterion
+    ) -> tuple[CriterionObjective, str]:
         space = model._space(names, folds[0].problems[0].n_features)
         optimizer = as_optimizer(self.optimizer, len(space.names), self.random_state)
         plain = self.parametrization == "plain"
@@ -220,8 +230,9 @@ class GradientSearch(MetaEstimatorMixin, BaseEstimator):
             folds, space, n_threads=effective_n_jobs(self.n_jobs), max_evals=int(self.max_evals),
             max_seconds=self.max_seconds, max_iter=model.max_iter, callback=self._report,
         )  # fmt: skip
-        self.status_ = run(objective, optimizer, region, tol=float(self.tol))
-        return objective
+        one_error = getattr(criterion, "rule", "min") == "1se"
+        rule = OneStandardError(getattr(criterion, "n_repeats", 1)) if one_error else None
+        return objective, run(objective, optimizer, region, tol=float(self.tol), rule=rule)
 
     @property
     def _last_step(self) -> str:
@@ -238,7 +249,7 @@ class GradientSearch(MetaEstimatorMixin, BaseEstimator):
             )
         return bool(self.callback is not None and self.callback(evaluation))
 
-    def _keep(self, objective: CriterionObjective) -> None:
+    def _keep(self, objective: CriterionObjective, n_repeats: int) -> None:
         best = objective.best_index
         evaluation, units = objective.evaluation(best), objective.units
         self.trace_ = objective.trace()
@@ -247,6 +258,7 @@ class GradientSearch(MetaEstimatorMixin, BaseEstimator):
         self.best_criterion_ = evaluation.decisive
         self.best_score_ = -evaluation.decisive
         self.fold_criteria_ = np.array([units.shown(value) for value in objective.visited[best].fold_values])
+        self.standard_error_ = objective.standard_error(n_repeats)
         self.n_evals_ = len(objective.visited)
 
     def _refit(self, objective: CriterionObjective, data: Data | None, X: Any, y: Any, sample_weight: Any) -> None:
@@ -352,12 +364,17 @@ NAMED: dict[str, Callable[[], Criterion]] = {"aic": AIC, "aicc": AICc, "alo": AL
 def as_criterion(criterion: Any, cv: Any = 5) -> Criterion:
     """A criterion object from a name or an object."""
     if isinstance(criterion, str):
-        name = check_name(criterion.lower(), ("cv", *NAMED, "sure"), "criterion")
+        name = criterion.lower()
+        if name not in ("cv", "sure", *NAMED):
+            Scoring.check(criterion, (*NAMED, "cv"))
+            return CrossValidation(cv, scoring=criterion)
         if name == "sure":
             raise ValueError(
                 "criterion='sure' needs to know the noise: pass SURE(sigma=…), see lambdahat.estimate_noise"
             )
         return CrossValidation(cv) if name == "cv" else NAMED[name]()
+    if isinstance(criterion, Metric):
+        return CrossValidation(cv, scoring=criterion)
     if isinstance(criterion, type) or not hasattr(criterion, "folds"):
         raise ValueError(
             f"criterion={criterion!r} is neither a name nor a criterion object: pass 'cv', 'aic', 'bic', … or an "

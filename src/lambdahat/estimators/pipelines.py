@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,7 +14,7 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _num_samples
 
 from lambdahat._validation import check_rows, check_sample_weight
-from lambdahat.criteria import Criterion, CrossValidation, Data, Fold, HeldOut, judged_by
+from lambdahat.criteria import Criterion, CrossValidation, Data, Fold, HeldOut, Scoring, judged_by, scored
 from lambdahat.design import as_storage
 from lambdahat.estimators.base import LinearModel, check_model
 from lambdahat.linear import Matrix, Vector
@@ -45,22 +47,26 @@ def pipeline_folds(
         return y  # it has been read above
 
     def data(Xt: Any, yt: Matrix, wt: Vector) -> Data:
-        return Data(model._storage(Xt), yt, wt, Xt, classes=classes)
+        return Data(model._storage(Xt), yt, wt, Xt, classes=classes, given=labels, seen=partial(model._seen, classes))
 
     if isinstance(criterion, HeldOut):
         fitted = clone(steps)
         Xt, yt, wt = check_rows(fitted.fit_transform(X, labels), target, weight, target=checked)
-        transformed = HeldOut(fitted.transform(criterion.X_val), criterion.y_val, criterion.sample_weight)
+        transformed = replace(criterion, X_val=fitted.transform(criterion.X_val))
         return transformed.folds(made, data(Xt, yt, wt))
-    if not isinstance(criterion, CrossValidation):
-        raise ValueError(f"{type(criterion).__name__} does not work around a pipeline: use 'cv' or HeldOut")
+    if not isinstance(criterion, CrossValidation):  # of the rows fitted to
+        Xt, yt, wt = check_rows(clone(steps).fit_transform(X, labels), target, weight, target=checked)
+        return criterion.folds(made, data(Xt, yt, wt))
     index = Data(as_storage(np.zeros((n, 1))), target, weight, X, groups, classes=classes)
     folds: list[Fold] = []
+    scoring = Scoring.of(criterion.scoring, made)
     for train, test in criterion.splits(index):
         fitted = clone(steps)
         Xt = fitted.fit_transform(_safe_indexing(X, train), _safe_indexing(labels, train))
         Xt, yt, wt = check_rows(Xt, target[train], weight[train], target=checked)
         X_val = fitted.transform(_safe_indexing(X, test))
         X_val, y_val, w_val = check_rows(X_val, target[test], weight[test], names=("X_val", "y_val"), target=checked)
-        folds.append(judged_by(made, data(Xt, yt, wt), X_val, y_val, w_val))
+        of_fold = data(Xt, yt, wt)
+        fold = judged_by(made, of_fold, X_val, y_val, w_val)
+        folds.append(scored(fold, scoring, _safe_indexing(labels, test), w_val, of_fold))
     return folds

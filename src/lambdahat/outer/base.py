@@ -19,11 +19,13 @@ class Point:
     """An evaluated point: ``x`` (log, logit or plain hyperparameters), the criterion and its gradient there.
 
     Where the criterion is not finite the value is infinite; the gradient is NaN there, and where it was not asked for.
+    ``decisive`` is what decides between points in the end, where the criterion stands in for it.
     """
 
     x: Vector
     value: float
     gradient: Vector
+    decisive: float | None = None
 
 
 class Stop(Exception):

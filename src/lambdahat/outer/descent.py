@@ -46,7 +46,7 @@ class Recorded:
             raise Stop(f"{self.remark}{stop}") from stop
         finite = bool(np.isfinite(seen.value))
         slope = np.where(finite & np.isfinite(seen.gradient), seen.gradient, 0.0)
-        point = Point(seen.x, seen.value if finite else np.inf, slope)
+        point = Point(seen.x, seen.value if finite else np.inf, slope, seen.decisive)
         if self.best is None or point.value < self.best.value:
             self.best = point
         if point.gradient.any() and (self.sloped is None or _promise(point) < _promise(self.sloped)):

@@ -40,6 +40,8 @@ class Scalar:
         Bound on the number of refinements.
     thorough : bool, default True
         Where evaluations are cheap, look between neighbours near the best point too.
+    most_looks : int, default 10
+        Evaluations in the end around the best point by what decides, where that is not the criterion itself.
     """
 
     ratio: float = 3.0
@@ -47,6 +49,7 @@ class Scalar:
     smooth_ratio: float = 10.0
     most_steps: int = 40
     thorough: bool = True
+    most_looks: int = 10
 
     def minimize(self, objective: Objective, region: Region, *, tol: float) -> str:
         line, recorded = region.lines[0], Recorded(objective)
@@ -55,7 +58,20 @@ class Scalar:
             self.look(scan, line)
         else:
             self.descend(scan, line, line.nearest(region.start))
-        return recorded.remark + self.refine(scan, tol)
+        ending = self.refine(scan, tol)
+        self.settle(scan)
+        return recorded.remark + ending
+
+    def settle(self, scan: Scan) -> None:
+        """Look on both sides of the point that decides, where the criterion has only led the way to it.
+
+        What decides jumps: its intervals are halved, without slopes.
+        """
+        for _ in range(self.most_looks):
+            t = scan.beside_the_decisive()
+            if t is None:
+                return
+            scan.evaluate(t, scan.objective.coarse_tol, gradient=False)
 
     def look(self, scan: Scan, line: Line) -> None:
         """Evaluate from the simple end towards the complex one, until nothing better is to be expected."""
@@ -119,16 +135,27 @@ class Scan:
         self.value: list[float] = []
         self.slope: list[float] = []
         self.gradient: list[Vector] = []
+        self.decisive: list[float] = []
 
-    def evaluate(self, t: float, tol: float) -> float:
-        point = self.objective(self.line.at(t), tol)
+    def evaluate(self, t: float, tol: float, gradient: bool = True) -> float:
+        point = self.objective(self.line.at(t), tol, gradient)
         slope = self.line.slope(t, point.gradient)
         k = int(np.searchsorted(self.t, t))
         self.t.insert(k, t)
         self.value.insert(k, point.value)
         self.slope.insert(k, slope)
         self.gradient.insert(k, point.gradient)
+        self.decisive.insert(k, point.value if point.decisive is None else point.decisive)
         return slope
+
+    def beside_the_decisive(self) -> float | None:
+        """Half-way to the neighbour farther off of the best point by what decides; None where all is said."""
+        best = int(np.argmin(self.decisive))
+        if self.decisive == self.value or not np.isfinite(self.decisive[best]):
+            return None
+        ends = [self.t[k] for k in (best - 1, best + 1) if 0 <= k < len(self.t)]
+        end = max(ends, key=lambda t: abs(t - self.t[best]), default=self.t[best])
+        return 0.5 * (end + self.t[best]) if abs(end - self.t[best]) > _CLOSE else None
 
     def crossings(self) -> Vector | None:
         """For each hyperparameter a ``t``: where its derivative along the line turns from falling to rising.

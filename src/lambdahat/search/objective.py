@@ -78,6 +78,8 @@ class CriterionObjective:
     ----------
     failure : Exception or None
         What the callback has raised; it ends the search as a true answer does.
+    chosen : int or None
+        The evaluation that a rule other than the least criterion takes.
     """
 
     def __init__(
@@ -108,6 +110,7 @@ class CriterionObjective:
         self._gradients: list[tuple[int, list[Vector | None]]] = []
         self._pool: ThreadPoolExecutor | None = None
         self._began = time.perf_counter()
+        self.chosen: int | None = None
 
     @property
     def coarse_tol(self) -> float:
@@ -214,7 +217,9 @@ class CriterionObjective:
         ]
         size = float(np.mean([packed[k].support.size for k in self._of_model]))
         decisive = float(self.weights @ verdicts)
-        return _Visited(x, Point(x, value, slope), verdicts, decisive, packed, tol, size, self._seconds())
+        led = any(fold.verdict is not None for fold in self.folds)
+        point = Point(x, value, slope, decisive if led else None)
+        return _Visited(x, point, verdicts, decisive, packed, tol, size, self._seconds())
 
     def _warm_start(self, seen: _Visited, k: int) -> Solution:
         """The solution of a problem at an evaluation, with its gradient where that is still kept."""
@@ -247,7 +252,14 @@ class CriterionObjective:
                 f"the criterion is not finite at any of the {len(values)} points visited: rescale X and y, or pass "
                 "bounds that keep the hyperparameters moderate"
             )
-        return int(np.argmin(values))
+        return int(np.argmin(values)) if self.chosen is None else self.chosen
+
+    def standard_error(self, n_repeats: int = 1) -> float | None:
+        """Of the mean over folds at the best point: repeated folds are no new rows, and do not make it smaller."""
+        values = self.visited[self.best_index].fold_values
+        if values.size < 2:
+            return None
+        return float(np.std(values, ddof=1) / np.sqrt(values.size / n_repeats))
 
     def solutions(self, index: int, fold: int) -> list[Solution]:
         """Coefficients of a fold at an evaluation, to start from on other rows."""
@@ -296,7 +308,13 @@ def _one_blas_thread() -> Any:
     return _controller.limit(limits=1, user_api="blas")
 
 
-def run(objective: CriterionObjective, optimizer: OuterOptimizer, region: Region, *, tol: float) -> str:
+Rule = Callable[[CriterionObjective, Region], str]
+"""Chooses among the points visited, perhaps after visiting more, and says how in a sentence."""
+
+
+def run(
+    objective: CriterionObjective, optimizer: OuterOptimizer, region: Region, *, tol: float, rule: Rule | None = None
+) -> str:
     """Run an optimiser to its end, whatever the end is; returns the sentence that says how it ended.
 
     An interruption (Ctrl-C) ends the search but loses nothing, unless there is nothing yet to keep.
@@ -304,6 +322,8 @@ def run(objective: CriterionObjective, optimizer: OuterOptimizer, region: Region
     with objective.running():
         try:
             message = optimizer.minimize(objective, region, tol=tol)
+            if rule is not None:
+                message = f"{message}; {rule(objective, region)}"
         except Stop as stop:
             message = str(stop)
         except KeyboardInterrupt:
