@@ -25,6 +25,7 @@ from lambdahat.estimators.square_root import SqrtLasso
 from lambdahat.linear import Matrix, Vector
 
 METHODS = ("scaled_lasso", "refitted_cross_validation")
+CORRECTIONS = ("degrees", "refit")
 
 _FEWEST = 3  # rows of a scaled Lasso
 _TOL = 1e-10  # relative duality gaps: noise may be a small part of y
@@ -36,7 +37,7 @@ def estimate_noise(
     method: str = "scaled_lasso",
     *,
     alpha: Any = "universal",
-    correct_degrees: bool = False,
+    correction: str | None = None,
     n_splits: int = 5,
     cv: int = 5,
     fit_intercept: bool = True,
@@ -58,9 +59,10 @@ def estimate_noise(
           ways round, and over ``n_splits`` splits, variances are averaged.
     alpha : float, "universal" or "pivotal", default "universal"
         Strength of the scaled Lasso: ``√(2 log p / n)``, that of :class:`SqrtLasso`, or a number.
-    correct_degrees : bool, default False
-        Of the scaled Lasso, divide the residuals' squares by ``n − |S|``, S being the columns selected, less 1 for the
-        intercept, instead of n: the estimate times ``√(n / (n − |S| − 1))``.
+    correction : {None, "degrees", "refit"}, default None
+        Of the scaled Lasso, where S are the columns selected. ``"degrees"`` divides the residuals' squares by their
+        degrees of freedom, ``n − |S|`` less 1 for the intercept, instead of n: the estimate times
+        ``√(n / (n − |S| − 1))``. ``"refit"`` does so with the residuals of least squares on S.
     n_splits : int, default 5
         Random splits of refitted cross-validation.
     cv : int, default 5
@@ -91,10 +93,12 @@ def estimate_noise(
 
     Notes
     -----
-    The scaled Lasso errs both ways: coefficients follow the noise, which makes residuals too small
-    (``correct_degrees``), and are shrunk, which makes them too large, the more so the more columns matter. Where rows
-    are so few that ``√(2 log p / n)`` is near 1, next to nothing can be selected, and the estimate nears the standard
-    deviation of y. Noise below 1e-5 of y is out of its reach.
+    The scaled Lasso errs both ways: coefficients follow the noise, which makes residuals too small, and are shrunk,
+    which makes them too large, the more so the more columns matter: their variance by some ``|S| alpha²`` times. The
+    second mostly prevails with the universal strength, so that ``"degrees"`` alone makes the estimate larger yet;
+    ``"refit"`` is free of it, and errs downwards where columns were selected that do not matter. Where rows are so few
+    that ``√(2 log p / n)`` is near 1, next to nothing can be selected, and the estimate nears the standard deviation of
+    y. Noise below 1e-5 of y is out of its reach.
 
     Refitted cross-validation is free of the first, and of the second as long as no column that matters is missed in a
     half of the rows; it fits ``2 n_splits`` searches. Where more columns are selected than half the rows of the half
@@ -105,7 +109,7 @@ def estimate_noise(
     References
     ----------
     Sun & Zhang, *Scaled sparse linear regression*, Biometrika 2012: the joint minimisation, whose alternating steps
-    end at the same point, and degrees of freedom. Fan, Guo & Hao, *Variance estimation using refitted
+    end at the same point, degrees of freedom, and least squares on what was selected. Fan, Guo & Hao, *Variance estimation using refitted
     cross-validation in ultrahigh dimensional regression*, JRSS B 2012.
 
     Examples
@@ -117,6 +121,8 @@ def estimate_noise(
     55
     """
     check_name(method, METHODS, "method")
+    if correction is not None:
+        check_name(correction, CORRECTIONS, "correction")
     check_count(n_splits, "n_splits")
     check_count(cv, "cv", low=2)
     X, y, weight = check_rows(X, y, sample_weight)
@@ -132,7 +138,7 @@ def estimate_noise(
     if np.ptp(y[rows]) == 0.0:
         raise ValueError("y is constant: there is no noise to be seen, pass a target that varies")
     if method == "scaled_lasso":
-        return _scaled_lasso(X, y, weight, alpha, correct_degrees, fit_intercept, standardize)
+        return _scaled_lasso(X, y, weight, alpha, correction, fit_intercept, standardize)
     rng = np.random.default_rng(random_state)
     variances = []
     for _ in range(n_splits):
@@ -147,7 +153,7 @@ def estimate_noise(
 
 
 def _scaled_lasso(
-    X: Any, y: Vector, weight: Vector, alpha: Any, correct_degrees: bool, fit_intercept: bool, standardize: bool
+    X: Any, y: Vector, weight: Vector, alpha: Any, correction: str | None, fit_intercept: bool, standardize: bool
 ) -> float:
     n = float(weight.sum())
     if isinstance(alpha, str) and alpha == "universal":
@@ -157,49 +163,49 @@ def _scaled_lasso(
     elif alpha != "pivotal":
         raise ValueError(f"alpha={alpha!r} is unknown: pass a number, 'universal' or 'pivotal'")
     model = SqrtLasso(alpha, fit_intercept=fit_intercept, standardize=standardize, tol=_TOL).fit(X, y, weight)
+    if correction == "refit":
+        return float(np.sqrt(_refitted(X, y, weight, np.flatnonzero(model.coef_), fit_intercept)))
     degrees = n
-    if correct_degrees:
-        degrees = _degrees(n, model.coef_, fit_intercept, "more rows, a larger alpha, or correct_degrees=False")
+    if correction == "degrees":
+        degrees = _degrees(n, np.count_nonzero(model.coef_), fit_intercept)
     return float(np.sqrt(weight @ (y - model.predict(X)) ** 2 / degrees))
 
 
 def _selected(
     X: Any, y: Vector, weight: Vector, rows: NDArray[np.intp], most: int, cv: int, **options: bool
-) -> NDArray[np.int32]:
+) -> NDArray[np.intp]:
     """Columns of a Lasso tuned on some rows, no more than ``most``: weights, not copies, leave out the others."""
     here = np.zeros_like(weight)
     here[rows] = weight[rows]
     parts = np.array_split(rows, cv)
     folds = [(np.setdiff1d(rows, part), part) for part in parts]
     coef = LassoCV(cv=folds, **options).fit(X, y, here).coef_
-    columns = np.flatnonzero(coef).astype(np.int32)
+    columns = np.flatnonzero(coef)
     if columns.size > most:
         design = Design.create(as_storage(X), here, center=True, standardize=False)
-        sizes = np.abs(coef[columns]) * np.sqrt(design.variances(columns))
+        sizes = np.abs(coef[columns]) * np.sqrt(design.variances(columns.astype(np.int32)))
         columns = np.sort(columns[np.argsort(-sizes, kind="stable")[:most]])
     return columns
 
 
-def _refitted(X: Any, y: Vector, weight: Vector, columns: NDArray[np.int32], fit_intercept: bool) -> float:
+def _refitted(X: Any, y: Vector, weight: Vector, columns: NDArray[np.intp], fit_intercept: bool) -> float:
     """Variance of the residuals of least squares on some columns: a Lasso that excludes all others."""
     factors = np.full(X.shape[1], np.inf)
     factors[columns] = 0.0
     model = Lasso(penalty_factors=factors, fit_intercept=fit_intercept, tol=_TOL).fit(X, y, weight)
-    degrees = _degrees(
-        float(weight.sum()), model.coef_, fit_intercept, "rows of more weight, or of weights less uneven"
-    )
+    degrees = _degrees(float(weight.sum()), columns.size, fit_intercept)
     return float(weight @ (y - model.predict(X)) ** 2 / degrees)
 
 
-def _degrees(n: float, coef: Vector, fit_intercept: bool, cure: str) -> float:
+def _degrees(n: float, n_used: Any, fit_intercept: bool) -> float:
     """Degrees of freedom of the residuals, if there are any."""
-    n_used = int(np.count_nonzero(coef))
     degrees = n - n_used - fit_intercept
     if degrees <= 0.0:
         raise ValueError(
-            f"{n_used} columns in rows of weight {n:g} leave no degrees of freedom for the noise: pass {cure}"
+            f"{n_used} columns in rows of weight {n:g} leave no degrees of freedom for the noise: pass more rows, rows "
+            "of more weight, or a larger alpha"
         )
-    return degrees
+    return float(degrees)
 
 
 def baseline_covariance(baseline: Any, *, shrink: bool = True) -> Matrix:

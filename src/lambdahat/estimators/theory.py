@@ -76,8 +76,8 @@ def theoretical_alpha(
     References
     ----------
     Bickel, Ritov & Tsybakov, *Simultaneous analysis of Lasso and Dantzig selector*, Annals of Statistics 2009, theorem
-    7.2: their ``r = Aσ √(log p / n)`` is this strength where their probability ``p^(1 − A²/8)`` is δ. Hastie, Tibshirani
-    & Wainwright, *Statistical Learning with Sparsity*, 2015, chapter 11, has ``λ ≥ 2 ‖Xᵀε‖_∞ / n``.
+    7.2: their ``r = Aσ √(log p / n)`` is this strength where their probability ``p^(1 − A²/8)`` is δ. Hastie,
+    Tibshirani & Wainwright, *Statistical Learning with Sparsity*, 2015, chapter 11, has ``λ ≥ 2 ‖Xᵀε‖_∞ / n``.
 
     Examples
     --------
@@ -86,7 +86,7 @@ def theoretical_alpha(
     >>> X, y = load_diabetes(return_X_y=True)
     >>> alpha = theoretical_alpha(X, estimate_noise(X, y), standardize=True)
     >>> Lasso(alpha, standardize=True).fit(X, y).coef_.nonzero()[0].tolist()
-    [2, 8]
+    [2, 3, 8]
     """
     sigma, delta = check_real(sigma, "sigma", open_low=True), _check_level(delta)
     X, weight = _read(X, sample_weight)
