@@ -109,8 +109,8 @@ def estimate_noise(
     References
     ----------
     Sun & Zhang, *Scaled sparse linear regression*, Biometrika 2012: the joint minimisation, whose alternating steps
-    end at the same point, degrees of freedom, and least squares on what was selected. Fan, Guo & Hao, *Variance estimation using refitted
-    cross-validation in ultrahigh dimensional regression*, JRSS B 2012.
+    end at the same point, degrees of freedom, and least squares on what was selected. Fan, Guo & Hao, *Variance
+    estimation using refitted cross-validation in ultrahigh dimensional regression*, JRSS B 2012.
 
     Examples
     --------
@@ -239,7 +239,7 @@ def baseline_covariance(baseline: Any, *, shrink: bool = True) -> Matrix:
     n_channels, n_times = B.shape
     if n_times < 2:
         raise ValueError(f"baseline has {n_times} sample a channel: pass at least 2, of shape (n_channels, n_times)")
-    B = B - B.mean(axis=1, keepdims=True)
+    B = np.where(np.ptp(B, axis=1, keepdims=True) > 0.0, B - B.mean(axis=1, keepdims=True), 0.0)
     values, vectors = _spectrum(B @ B.T / n_times)
     if values.size == 0:
         raise ValueError("no channel of baseline varies: there is no noise to be seen, pass samples that vary")
