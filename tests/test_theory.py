@@ -131,19 +131,23 @@ def halves(rows, seed):
     return np.array_split(np.random.default_rng(seed).permutation(rows), 2)
 
 
-def test_refitted_cross_validation_by_hand():
+@pytest.mark.parametrize("seed", [0, 3], ids=["cut", "whole"])
+def test_refitted_cross_validation_by_hand(seed):
     """With scikit-learn's grid, so fine that columns selected are the same; of these no more than half the rows."""
-    X, y = draw(80, 30, 3, 0.7)
+    X, y = draw(80, 30, 3, 0.7, seed)
     weight = np.ones(80)
     weight[::9] = 0.0  # rows that are not there
-    variances = []
+    variances, sizes = [], []
     first, second = halves(np.flatnonzero(weight), 5)
     for a, b in ((first, second), (second, first)):
         parts = np.array_split(np.arange(a.size), 5)
         folds = [(np.setdiff1d(np.arange(a.size), part), part) for part in parts]
-        coef = ScikitLassoCV(cv=folds, alphas=300, tol=1e-6).fit(X[a], y[a]).coef_
+        coef = ScikitLassoCV(cv=folds, alphas=300, eps=1e-2, tol=1e-6, max_iter=20_000).fit(X[a], y[a]).coef_
+        sizes.append(np.count_nonzero(coef))
+        coef[np.argsort(-np.abs(coef) * X[a].std(axis=0))[b.size // 2 :]] = 0.0
         r = least_squares_residual(X[b], y[b], coef, True)
         variances.append(r @ r / (b.size - np.count_nonzero(coef) - 1))
+    assert (max(sizes) > b.size // 2) == (seed == 0)
     for A in (X, scipy.sparse.csr_array(X)):
         options = {"n_splits": 1, "sample_weight": weight, "random_state": 5, "standardize": False}
         assert estimate_noise(A, y, SPLIT, **options) == pytest.approx(np.sqrt(np.mean(variances)), rel=1e-4)
