@@ -328,6 +328,14 @@ def test_noise_of_repeated_rows_is_that_of_weights(sigma):
     assert weighted == pytest.approx(repeated, rel=4.0 * np.sqrt(2.0) * 1.25 * 0.3 / np.sqrt(4000.0))
 
 
+@pytest.mark.parametrize("sigma", [None, 3.0])
+def test_weights_below_one_are_fewer_rows(sigma):
+    """The Lasso's noise grows by the root, and so does what the square-root Lasso is asked for, as its formulas are."""
+    X = correlated()
+    whole = simulated_alpha(X, sigma, random_state=0)
+    assert simulated_alpha(X, sigma, sample_weight=np.full(60, 0.01), random_state=0) == pytest.approx(10.0 * whole)
+
+
 def test_simulated_strengths_leave_noise_out():
     """No coefficient in 1 − δ of samples at least: with slack, fewer than δ of 60 have one."""
     X = correlated()
@@ -395,6 +403,7 @@ def test_bad_noise_gets_a_sentence(arguments, options, message):
         (lambda: simulated_alpha(X, n_simulations=0), "n_simulations=0 is out of range"),
         (lambda: simulated_alpha(np.where(X > 2.0, np.inf, X)), "X contains infinity"),
         (lambda: simulated_alpha(np.full((9, 2), 0.1)), "no column of X varies"),
+        (lambda: simulated_alpha(X[:1]), "no column of X varies"),
         (lambda: baseline_covariance(X[:, :1]), "baseline has 1 sample a channel"),
         (lambda: baseline_covariance(np.full((3, 9), 0.1)), "no channel of baseline varies"),
         (lambda: baseline_covariance(X[0]), "baseline has shape"),

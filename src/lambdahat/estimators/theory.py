@@ -230,7 +230,7 @@ def _maxima(design: Design, m: int, rng: np.random.Generator, *, relative: bool,
     """
     n, rows = design.total_weight, design.rows
     root = np.sqrt(design.weights[rows] / n)
-    extra = n - rows.size
+    extra, share = n - rows.size, min(1.0, n / rows.size)  # less than a repetition is a row all the same
     within = rng.chisquare(extra, m) / n if extra > 0.0 else np.zeros(m)
     maxima = np.empty(m)
     step = max(1, _NUMBERS // sum(design.shape))
@@ -241,9 +241,9 @@ def _maxima(design: Design, m: int, rng: np.random.Generator, *, relative: bool,
         q[rows] = root[:, None] * noise
         maxima[block] = np.max(np.abs(design.gradient(q)) / design.scales[:, None], axis=0)
         if relative:
-            squares = np.einsum("it,it->t", noise, noise) / max(n, rows.size)  # weights below 1 are no repetitions
-            means = q.sum(axis=0) if centred else 0.0
-            maxima[block] /= np.sqrt(squares + within[block] - means**2)
+            squares = np.einsum("it,it->t", noise, noise) / n - (q.sum(axis=0) ** 2 if centred else 0.0)
+            norms = np.sqrt(np.maximum(share * squares + within[block], 0.0))
+            maxima[block] = np.divide(maxima[block], norms, out=np.zeros(norms.size), where=norms > 0.0)
     return maxima
 
 
