@@ -304,6 +304,22 @@ def test_fresh_noise_stays_below_the_quantile(sigma, options):
     assert np.mean(maxima > alpha) == pytest.approx(delta, abs=margin)
 
 
+@pytest.mark.parametrize("options", [(True, False), (True, True), (False, False)], ids=["", "scaled", "no intercept"])
+@pytest.mark.parametrize("sigma", [None, 3.0])
+def test_the_quantile_is_an_order_statistic(sigma, options):
+    """Of the same draws in plain NumPy, the ⌈(1 − δ)(m + 1)⌉th of m: of 49 and δ = 0.1, the 45th."""
+    X = correlated(n=8)
+    intercept, standardize = options
+    noise = np.random.default_rng(3).normal(size=(49, 8)).T
+    noise -= noise.mean(axis=0) * intercept
+    maxima = np.abs(seen(X, *options).T @ noise).max(axis=0) / 8.0
+    maxima = maxima / np.sqrt(np.mean(noise**2, axis=0)) if sigma is None else sigma * maxima
+    found = simulated_alpha(
+        X, sigma, 0.1, n_simulations=49, fit_intercept=intercept, standardize=standardize, random_state=3
+    )
+    assert found == pytest.approx(1.1 * np.sort(maxima)[44], rel=1e-10)
+
+
 @pytest.mark.parametrize("storage", STORAGES)
 @pytest.mark.parametrize("sigma", [None, 3.0])
 def test_storages_and_blocks_do_not_matter(sigma, storage, monkeypatch):
