@@ -31,9 +31,15 @@ from lambdahat.estimators import (
     SqrtLasso,
     WeightedLasso,
     alpha_max,
+    baseline_covariance,
+    estimate_noise,
     hypergradient,  # the function; the folder of the same name stays importable
     jacobian_convergence,
     path,
+    pivotal_alpha,
+    simulated_alpha,
+    theoretical_alpha,
+    whitener,
 )
 
 try:
@@ -80,7 +86,13 @@ __all__ = [
     "WeightedLasso",
     "__version__",
     "alpha_max",
+    "baseline_covariance",
+    "estimate_noise",
     "hypergradient",
     "jacobian_convergence",
     "path",
+    "pivotal_alpha",
+    "simulated_alpha",
+    "theoretical_alpha",
+    "whitener",
 ]

@@ -11,11 +11,13 @@ from lambdahat.estimators.gradient_search import GradientSearch
 from lambdahat.estimators.linear_models import ElasticNet, Lasso, WeightedLasso
 from lambdahat.estimators.logistic import SparseLogisticRegression
 from lambdahat.estimators.multinomial import MultinomialLogistic
+from lambdahat.estimators.noise import baseline_covariance, estimate_noise, whitener
 from lambdahat.estimators.one_vs_rest import OneVsRestLogistic
 from lambdahat.estimators.paths import PathResult, path
 from lambdahat.estimators.ridge import Ridge, RidgeCV
 from lambdahat.estimators.square_root import SqrtLasso
 from lambdahat.estimators.support_vectors import LinearSVC, LinearSVR, SimplexSVR
+from lambdahat.estimators.theory import pivotal_alpha, simulated_alpha, theoretical_alpha
 from lambdahat.hypergradient import JacobianConvergence
 
 __all__ = [
@@ -49,7 +51,13 @@ __all__ = [
     "SqrtLasso",
     "WeightedLasso",
     "alpha_max",
+    "baseline_covariance",
+    "estimate_noise",
     "hypergradient",
     "jacobian_convergence",
     "path",
+    "pivotal_alpha",
+    "simulated_alpha",
+    "theoretical_alpha",
+    "whitener",
 ]
