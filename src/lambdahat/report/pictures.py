@@ -15,7 +15,7 @@ from lambdahat.plots import plot_criterion, plot_hyperparams, plot_path, plot_tr
 from lambdahat.plots.style import BLACK, BLUE, GREY, RED, STYLES, finish, shown
 from lambdahat.report.summary import SearchReport, coefficient_labels
 
-_SIZE = (5.2, 3.7)  # inches; type of 9 points is still legible where a phone shows them 350 pixels wide
+_SIZE = (4.4, 3.3)  # inches; type of 9 points is still legible where a phone shows them 350 pixels wide
 _MOST_POINTS = 2000  # of a scatter plot; more are drawn from at random
 _MOST_LINES = 60  # as vectors; more are made an image, which is smaller
 _NEEDS_DATA = "It needs the data, of which a search keeps none: write the page with report(path, X, y)."

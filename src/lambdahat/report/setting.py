@@ -113,9 +113,8 @@ class Place:
         ]
         if inside.size:
             who = "the others" if parts else "all"
-            parts.append(
-                f"{who} {100 * inside.min():.0f} % to {100 * inside.max():.0f} % of the way from {self.range()}"
-            )
+            share = _span([round(100 * position) for position in inside.tolist()])
+            parts.append(f"{who} {share} % of the way from {self.range()}")
         return ", ".join(parts)
 
     def bar(self, width: int = 21) -> str:
