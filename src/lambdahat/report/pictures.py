@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from lambdahat.plots import plot_criterion, plot_hyperparams, plot_path, plot_trace
 from lambdahat.plots.style import BLACK, BLUE, GREY, RED, STYLES, finish, shown
-from lambdahat.report.summary import SearchReport, coefficient_labels
+from lambdahat.report.summary import SearchReport, shortened
 
 _SIZE = (4.4, 3.3)  # inches; type of 9 points is still legible where a phone shows them 350 pixels wide
 _MOST_POINTS = 2000  # of a scatter plot; more are drawn from at random
@@ -132,15 +132,17 @@ def _criterion(axes: Any, search: Any, report: SearchReport) -> tuple[str, str]:
 
 
 def _trace(axes: Any, search: Any, report: SearchReport) -> tuple[str, str]:
-    plot_trace(search, ax=axes)
+    # Over evaluations a search over several hyperparameters is drawn already.
+    over = "seconds" if search.trace_.hyperparams.shape[1] > 1 else "evaluations"
+    plot_trace(search, ax=axes, against=over)
     alt = f"the least {report.metric} so far over {report.n_evals} evaluations, in the end {report.criterion:.4g}"
     return alt, "The best criterion so far; markers are evaluations that improved on all before."
 
 
 def _hyperparams(axes: Any, search: Any, report: SearchReport) -> tuple[str, str]:
     names = search.trace_.hyperparam_names
-    if len(names) == report.n_features:
-        names = coefficient_labels(search, 1, len(names))
+    if len(names) == len(report.labels):
+        names = report.labels
     try:
         plot_hyperparams(search, ax=axes, names=names)
     except ValueError as error:  # zeros, which have no place on a log scale
@@ -163,7 +165,8 @@ def _coefficients(axes: Any, search: Any, report: SearchReport) -> tuple[str, st
     finish(axes)
     alt = "the largest coefficients: " + ", ".join(f"{name} {value:+.3g}" for name, value in largest[:5])
     more = len(report.coefficients) - len(largest)
-    return alt, "The largest by absolute value" + (f"; {more} more are not shown." if more else ".")
+    rest = f"; {more} more {'is' if more == 1 else 'are'} not shown" if more else ""
+    return alt, f"The largest by absolute value{rest}."
 
 
 def _folds(axes: Any, search: Any, report: SearchReport) -> tuple[str, str]:
@@ -192,11 +195,12 @@ def _path(axes: Any, search: Any, report: SearchReport, rows: Rows | None) -> tu
         raise _Missing(rows.path)
     result, symbol = rows.path, "C" if rows.path.param == "C" else "λ"
     coefs = result.coefs
-    K = coefs.shape[1] if coefs.ndim == 3 else 1
-    names = coefficient_labels(search, K, coefs.shape[0])
-    if K > 1:  # those of each class in a row, as labels are
+    if coefs.ndim == 3:  # those of each class in a row, as labels are
         coefs = coefs.transpose(1, 0, 2).reshape(-1, coefs.shape[2])
-    plot_path(replace(result, coefs=coefs), ax=axes, chosen=rows.chosen, names=names, n_named=6)
+    plot_path(
+        replace(result, coefs=coefs), ax=axes, chosen=rows.chosen, names=[shortened(name, 16) for name in report.labels]
+    )
+    finish(axes, ncols=2)
     axes.set_ylabel("coefficient")
     _as_image(axes)
     weights = " and without sample weights" if report.setting is not None and report.setting.weighted else ""
@@ -246,7 +250,7 @@ def _calibration(axes: Any, search: Any, report: SearchReport, rows: Rows | None
         mean, share, error = _reliability(p, labels == label)
         axes.errorbar(
             mean, share, yerr=error, color=colour, marker=marker, markersize=4, linewidth=1.2, elinewidth=0.8,
-            label=shown(label),
+            label=shown(f"class {label}"),
         )  # fmt: skip
     axes.set_xlabel("predicted probability")
     axes.set_ylabel("share observed")

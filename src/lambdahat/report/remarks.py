@@ -46,7 +46,7 @@ def _unfinished(status: str) -> str:
     if not any(word in status for word in ("stopped", "interrupted", "ended by")):
         return ""
     budget = next((name for name in ("max_evals", "max_seconds") if name in status), None)
-    advice = f": raise {budget} to go on from here" if budget else ""
+    advice = f": raise {budget}" if budget else ""
     return f"The search ended before it converged, this is the best point that it visited{advice}."
 
 
@@ -56,7 +56,7 @@ def _not_finite(values: NDArray[np.float64]) -> str:
 
 
 def _on_bounds(name: str, place: Place, support: int | None) -> str:
-    count = place.n_lower + place.n_upper
+    name, count = name.rpartition("__")[2], place.n_lower + place.n_upper
     if place.percent is None:
         if not count:
             return ""

@@ -106,15 +106,17 @@ class Place:
         if self.positions.size == 1:
             if self.n_lower or self.n_upper:
                 return f"on its {'lower' if self.n_lower else 'upper'} bound, of {self.range()}"
-            return f"{self.percent:.0f} % of the way from {self.range()}"
+            percent = 100.0 * float(self.positions[0])
+            share = f"{percent:.0f}" if percent >= 1.0 else f"{percent:.1g}"
+            return f"{share} % of the way from {self.range()}"
         inside = self.positions[(self.positions > _ON_BOUND) & (self.positions < 1.0 - _ON_BOUND)]
         parts = [
             f"{count} on the {end} bound" for count, end in ((self.n_lower, "lower"), (self.n_upper, "upper")) if count
         ]
         if inside.size:
             who = "the others" if parts else "all"
-            share = _span([round(100 * position) for position in inside.tolist()])
-            parts.append(f"{who} {share} % of the way from {self.range()}")
+            span = _span([round(100 * position) for position in inside.tolist()])
+            parts.append(f"{who} {span} % of the way from {self.range()}")
         return ", ".join(parts)
 
     def bar(self, width: int = 21) -> str:

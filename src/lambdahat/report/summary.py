@@ -52,6 +52,8 @@ class SearchReport:
         What to know before trusting the result: bounds reached, no convergence, folds that disagree.
     fit_status : str
         The final fit's own sentence on how it ended.
+    labels : sequence of str
+        Names of all coefficients, those of each class or target in a row.
     fold_support : float, or None
         Coefficients that are not zero, in the mean over the inner problems at the best point.
     """
@@ -73,6 +75,7 @@ class SearchReport:
     places: Mapping[str, Place] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
     fit_status: str = ""
+    labels: Sequence[str] = ()
     fold_support: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
@@ -98,17 +101,17 @@ class SearchReport:
         parts = [aligned(self.rows())]
         shown, title = self.largest(n_coefficients)
         if shown:
-            parts.append(f"{title}\n{aligned([(name, f'{value:+.6g}') for name, value in shown], indent=2)}")
+            parts.append(f"{title}\n{aligned([(shortened(name), f'{value:+.6g}') for name, value in shown], indent=2)}")
         if self.remarks:
             parts.append("\n".join(f"! {sentence}" for sentence in self.remarks))
         return "\n\n".join(parts)
 
-    def rows(self) -> list[tuple[str, str]]:
-        """What was found, as pairs of a label and a text."""
+    def rows(self, *, bars: bool = True) -> list[tuple[str, str]]:
+        """What was found, as pairs of a label and a text, with positions in their bounds as bars of characters."""
         rows = [("model", self.model)] if self.model else []
         if self.setting is not None:
             rows += [("data", self.setting.data()), ("folds", self.setting.folds())]
-        rows += [(name, self._chosen(name)) for name in self.params]
+        rows += [(name, self._chosen(name, bars)) for name in self.params]
         rows.append(("criterion", self.criterion_text()))
         rows.append(("support", self.support_text()))
         rows.append(("time", f"{self.seconds:.2f} s, {self.n_evals} evaluations"))
@@ -136,9 +139,12 @@ class SearchReport:
         """A chosen hyperparameter, or how its numbers spread."""
         return _parameter(self.params[name])
 
-    def _chosen(self, name: str) -> str:
+    def _chosen(self, name: str, bars: bool) -> str:
         place = self.places.get(name)
-        return "  ".join(filter(None, [self.value_text(name), *((place.bar(), str(place)) if place else ())]))
+        if place is None:
+            return self.value_text(name)
+        bar = place.bar() if bars else ""
+        return f"{self.value_text(name)}  {bar}  {place}" if bar else f"{self.value_text(name)}; {place}"
 
     def largest(self, n_coefficients: int) -> tuple[list[tuple[str, float]], str]:
         """The largest coefficients by name, and a title that says how many more there are."""
@@ -169,7 +175,7 @@ def summarise(search: Any, *, seconds: float | None = None, feature_names: Seque
     refitted = hasattr(search, "coef_")
     coefs, intercepts = _in_units_of_X(search) if refitted else (np.empty((1, 0)), np.empty(1))
     K, p = coefs.shape
-    coef, labels = np.ravel(coefs), coefficient_labels(search, K, p, feature_names)
+    coef, labels = np.ravel(coefs), _labels(search, K, p, feature_names)
     order = np.argsort(-np.abs(coef), kind="stable")[: np.count_nonzero(coef)]
     folds = np.asarray(search.fold_criteria_, dtype=float)
     params, trace = dict(search.best_params_), search.trace_
@@ -190,11 +196,12 @@ def summarise(search: Any, *, seconds: float | None = None, feature_names: Seque
         n_evals=int(search.n_evals_),
         seconds=seconds,
         status=search.status_,
-        model=_one_line(search.estimator) if hasattr(search, "estimator") else "",
+        model=shortened(str(search.estimator), 160) if hasattr(search, "estimator") else "",
         setting=setting,
         places=placed,
         remarks=remarks(search, coefs if refitted else None, final, placed, setting),
         fit_status=getattr(final, "status_", ""),
+        labels=labels,
         fold_support=float(trace.support_sizes[search.best_index_]) if hasattr(search, "best_index_") else None,
     )
 
@@ -205,7 +212,7 @@ def final_model(search: Any) -> Any:
     return best.steps[-1][1] if isinstance(best, Pipeline) else best
 
 
-def coefficient_labels(search: Any, K: int, p: int, names: Sequence[str] | None = None) -> list[str]:
+def _labels(search: Any, K: int, p: int, names: Sequence[str] | None) -> list[str]:
     """Names of the coefficients, "class: feature" for several classes or targets, those of each class in a row."""
     if names is None or len(names) != p:
         names = _names_seen_by_the_model(search)
@@ -243,8 +250,9 @@ def _in_units_of_X(search: Any) -> tuple[NDArray[np.float64], NDArray[np.float64
     return coefs, intercepts
 
 
-def _one_line(estimator: Any, most: int = 160) -> str:
-    text = " ".join(str(estimator).split())
+def shortened(text: str, most: int = 40) -> str:
+    """The text on one line, with an ellipsis where it is too long."""
+    text = " ".join(text.split())
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
