@@ -41,6 +41,7 @@ def test_report_holds_the_result_in_plain_data():
         "n_evals": 7,
         "seconds": 2.0,
         "status": "Converged.",
+        "remarks": [],
     }
 
 

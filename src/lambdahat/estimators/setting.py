@@ -19,7 +19,8 @@ def setting_of(objective: CriterionObjective, region: Region, X: Any, sample_wei
     space, x = objective.space, objective.visited[objective.best_index].x
     width = region.upper - region.lower
     positions = np.divide(x - region.lower, width, out=np.zeros(x.size), where=width > 0.0)
-    n, p = _num_samples(X), int(np.shape(X)[1])
+    n, shape = _num_samples(X), getattr(X, "shape", ())
+    p = int(shape[1]) if len(shape) == 2 else objective.folds[0].problems[0].n_features  # a list, perhaps of texts
     return Setting(
         n_rows=n,
         n_features=p,

@@ -133,8 +133,7 @@ def _criterion(axes: Any, search: Any, report: SearchReport) -> tuple[str, str]:
 
 def _trace(axes: Any, search: Any, report: SearchReport) -> tuple[str, str]:
     # Over evaluations a search over several hyperparameters is drawn already.
-    over = "seconds" if search.trace_.hyperparams.shape[1] > 1 else "evaluations"
-    plot_trace(search, ax=axes, against=over)
+    plot_trace(search, ax=axes, against="seconds" if search.trace_.hyperparams.shape[1] > 1 else "evaluations")
     alt = f"the least {report.metric} so far over {report.n_evals} evaluations, in the end {report.criterion:.4g}"
     return alt, "The best criterion so far; markers are evaluations that improved on all before."
 
@@ -197,9 +196,8 @@ def _path(axes: Any, search: Any, report: SearchReport, rows: Rows | None) -> tu
     coefs = result.coefs
     if coefs.ndim == 3:  # those of each class in a row, as labels are
         coefs = coefs.transpose(1, 0, 2).reshape(-1, coefs.shape[2])
-    plot_path(
-        replace(result, coefs=coefs), ax=axes, chosen=rows.chosen, names=[shortened(name, 16) for name in report.labels]
-    )
+    names = [shortened(name, 16) for name in report.labels]
+    plot_path(replace(result, coefs=coefs), ax=axes, chosen=rows.chosen, names=names)
     finish(axes, ncols=2)
     axes.set_ylabel("coefficient")
     _as_image(axes)
