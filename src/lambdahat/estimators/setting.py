@@ -19,12 +19,12 @@ def setting_of(objective: CriterionObjective, region: Region, X: Any, sample_wei
     space, x = objective.space, objective.visited[objective.best_index].x
     width = region.upper - region.lower
     positions = np.divide(x - region.lower, width, out=np.zeros(x.size), where=width > 0.0)
-    n, shape = _num_samples(X), getattr(X, "shape", ())
-    p = int(shape[1]) if len(shape) == 2 else objective.folds[0].problems[0].n_features  # a list, perhaps of texts
+    n, shape = _num_samples(X), tuple(getattr(X, "shape", ()))
+    p = int(shape[1]) if len(shape) > 1 else None  # a list, of texts perhaps
     return Setting(
         n_rows=n,
         n_features=p,
-        stored_share=X.nnz / max(1, n * p) if scipy.sparse.issparse(X) else None,
+        stored_share=X.nnz / max(1, X.shape[0] * X.shape[1]) if scipy.sparse.issparse(X) else None,
         weighted=sample_weight is not None,
         fold_rows=tuple(_rows(fold) for fold in objective.folds),
         scales=space.scales,

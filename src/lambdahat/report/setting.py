@@ -15,8 +15,9 @@ class Setting:
 
     Attributes
     ----------
-    n_rows, n_features : int
-        Of X as it was handed over, before a pipeline's transformers.
+    n_rows : int
+    n_features : int, or None
+        Of X as it was handed over, before a pipeline's transformers; None where that is no table.
     stored_share : float or None
         The share of the entries that a sparse X stores; None where X is dense.
     weighted : bool
@@ -33,7 +34,7 @@ class Setting:
     """
 
     n_rows: int
-    n_features: int
+    n_features: int | None
     stored_share: float | None
     weighted: bool
     fold_rows: tuple[tuple[int, int | None], ...]
@@ -54,7 +55,8 @@ class Setting:
         """The data, in words."""
         kind = "dense" if self.stored_share is None else f"sparse, {100 * self.stored_share:.3g} % stored"
         weighted = ", sample weights" if self.weighted else ""
-        return f"{self.n_rows} rows × {self.n_features} features, {kind}{weighted}"
+        features = "" if self.n_features is None else f" × {self.n_features} features, {kind}"
+        return f"{self.n_rows} rows{features}{weighted}"
 
     def folds(self) -> str:
         """The rows of the folds, in words."""
