@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 
 from lambdahat.report.setting import Place, Setting
 
-# Folds whose criteria are so many times apart are said to disagree.
-_APART = 3.0
+# Folds are said to disagree where the largest criterion is so many times the least, and where chance would not do it:
+# the logarithm of a mean of m squared normal errors has a standard deviation of √(2/m), of which five are hardly seen.
+_APART, _DEVIATIONS = 3.0, 5.0
 
 
 def remarks(
@@ -37,7 +38,7 @@ def remarks(
         _loosely_fitted(final),
         _empty(support),
         _saturated(support, coefs, setting),
-        _disagreement(np.asarray(search.fold_criteria_, dtype=float)),
+        _disagreement(np.asarray(search.fold_criteria_, dtype=float), setting),
     ]
     return tuple(sentence for sentence in found if sentence)
 
@@ -100,8 +101,10 @@ def _saturated(support: int | None, coefs: NDArray[np.float64] | None, setting: 
     )
 
 
-def _disagreement(folds: NDArray[np.float64]) -> str:
-    if folds.size < 2 or not folds.min() > 0.0 or folds.max() < _APART * folds.min():
+def _disagreement(folds: NDArray[np.float64], setting: Setting | None) -> str:
+    least = min((rows for _, rows in setting.fold_rows if rows), default=0) if setting is not None else 0
+    apart = max(_APART, float(np.exp(_DEVIATIONS * np.sqrt(2.0 / least)))) if least else _APART
+    if folds.size < 2 or not folds.min() > 0.0 or folds.max() < apart * folds.min():
         return ""
     return (
         f"The folds disagree: the criterion of fold {int(folds.argmax())} is {folds.max() / folds.min():.1f} times "
