@@ -148,6 +148,26 @@ def test_bounds_reached_and_budgets_used_up_are_sentences():
     assert summarise(GradientSearch(Lasso(), cv=3).fit(X, Y)).remarks == ()
 
 
+def test_a_bound_of_zero_has_nothing_beyond():
+    exact = X @ [3.0, -2.0, 1.5, 0.7, 0.1, 0.1]
+    search = GradientSearch(Lasso(), cv=3, parametrization="plain").fit(X, exact)
+    assert search.best_params_["alpha"] == 0.0
+    report = summarise(search)
+    assert "on its lower bound, of 0 to" in str(report.places["alpha"])
+    assert report.remarks == ()
+
+
+def test_a_search_that_an_error_ended_says_so():
+    def fail(evaluation):
+        if evaluation.index == 2:
+            raise RuntimeError("enough")
+
+    search = GradientSearch(Lasso(), cv=3, callback=fail)
+    with pytest.raises(RuntimeError, match="enough"):
+        search.fit(X, Y)
+    assert any("no coefficients: its fit was not ended" in text for text in summarise(search).remarks)
+
+
 def test_an_empty_model_does_not_ask_for_wider_bounds():
     search = GradientSearch(Lasso(), cv=5).fit(X, np.random.default_rng(5).normal(size=60))
     assert not search.coef_.any()
@@ -290,7 +310,7 @@ def test_every_kind_of_search_has_a_summary_and_a_page(case, tmp_path, capsys):
         "one split": "one split only",
         "rows of their own": "mean squared error on held-out data",
         "no rows": "judged by the 60 training rows themselves",
-        "no final model": "the search was made with refit=False",
+        "no final model": "no coefficients: it was made with refit=False.",
     }
     assert expected.get(case, "±") in words
 

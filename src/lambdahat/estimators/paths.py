@@ -154,12 +154,12 @@ def path(
 def path_through(search: Any, X: Any, y: Any, n_alphas: int = 40) -> tuple[PathResult | str, float]:
     """A path of the model that a search has refitted, through what it chose; or a sentence that says why there is none.
 
-    It goes from the simplest model that the search could have chosen to one a hundred times less penalised than the
+    It goes from the simplest model that the search could have chosen to one thirty times less penalised than the
     one that it chose (a support vector machine ten times), as far as the search's bounds.
     """
     best = getattr(search, "best_estimator_", None)
     if best is None:
-        return "There is no final model whose path could be drawn (refit=False).", np.nan
+        return "There is no final model whose path could be drawn.", np.nan
     model = best.steps[-1][1] if isinstance(best, Pipeline) else best
     param = "C" if "C" in model.tunable else "alpha"
     chosen = getattr(model, param, None)
@@ -169,7 +169,7 @@ def path_through(search: Any, X: Any, y: Any, n_alphas: int = 40) -> tuple[PathR
     if chosen <= 0.0:
         return f"{param} = 0 was chosen, which has no place on a log scale.", chosen
     low, high = search.bounds_.get(param, (chosen, chosen))
-    low, high = (low, min(high, 10.0 * chosen)) if param == "C" else (max(low, chosen / 100.0), high)
+    low, high = (low, min(high, 10.0 * chosen)) if param == "C" else (max(low, chosen / 30.0), high)
     values = np.geomspace(min(low, chosen), max(high, chosen), n_alphas) if 0.0 < low < high else None
     if isinstance(best, Pipeline) and len(best.steps) > 1:
         X = best[:-1].transform(X)

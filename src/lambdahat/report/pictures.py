@@ -154,7 +154,7 @@ def _coefficients(axes: Any, search: Any, report: SearchReport) -> tuple[str, st
     largest, _ = report.largest(15)
     if not largest:
         reason = "No coefficient is different from zero."
-        raise _Missing(reason if report.support_size is not None else "There is no final model (refit=False).")
+        raise _Missing(reason if report.support_size is not None else "There is no final model.")
     names, values = [shown(name, 24) for name, _ in largest], np.array([value for _, value in largest])
     axes.barh(range(len(values)), values, color=[BLUE if value > 0.0 else RED for value in values], height=0.7)
     axes.set_yticks(range(len(values)), names)
@@ -275,7 +275,7 @@ def _reliability(
 
 def _check_predicts(search: Any, rows: Rows | None) -> None:
     if not hasattr(search, "best_estimator_"):
-        raise _Missing("There is no final model that could predict (refit=False).")
+        raise _Missing("There is no final model that could predict.")
     if rows is None:
         raise _Missing(_NEEDS_DATA)
 

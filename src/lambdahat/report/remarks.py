@@ -34,7 +34,7 @@ def remarks(
         _unfinished(search.status_),
         _not_finite(np.asarray(getattr(search.trace_, "values", ()), dtype=float)),
         *(_on_bounds(name, place, support) for name, place in places.items()),
-        _unrefitted(coefs),
+        _unrefitted(search, coefs),
         _loosely_fitted(final),
         _empty(support),
         _saturated(support, coefs, setting),
@@ -57,7 +57,9 @@ def _not_finite(values: NDArray[np.float64]) -> str:
 
 
 def _on_bounds(name: str, place: Place, support: int | None) -> str:
-    name, count = name.rpartition("__")[2], place.n_lower + place.n_upper
+    name = name.rpartition("__")[2]
+    n_lower = 0 if np.all(place.lower == 0.0) else place.n_lower  # below zero is nothing
+    count = n_lower + place.n_upper
     if place.percent is None:
         if not count:
             return ""
@@ -65,16 +67,17 @@ def _on_bounds(name: str, place: Place, support: int | None) -> str:
         return f"{count} of the {place.positions.size} numbers of {name} {verb}, beyond which may be better values."
     if not count or (support == 0 and place.n_upper):  # at the strength of the empty model a wider range is no use
         return ""
-    end, value = ("lower", place.lower[0]) if place.n_lower else ("upper", place.upper[0])
+    end, value = ("lower", place.lower[0]) if n_lower else ("upper", place.upper[0])
     if name.endswith("l1_ratio"):
         return f"{name} lies on its {end} bound, {value:.3g}."
     return f"{name} lies on its {end} bound, {value:.3g}: a value beyond may be better, pass wider bounds to see."
 
 
-def _unrefitted(coefs: NDArray[np.float64] | None) -> str:
+def _unrefitted(search: Any, coefs: NDArray[np.float64] | None) -> str:
     if coefs is not None:
         return ""
-    return "There is no final model, and there are no coefficients: the search was made with refit=False."
+    why = "its fit was not ended" if getattr(search, "refit", True) else "it was made with refit=False"
+    return f"The search has no final model, and no coefficients: {why}."
 
 
 def _loosely_fitted(final: Any) -> str:
