@@ -17,6 +17,7 @@ from lambdahat.plots import (
     plot_path,
     plot_trace,
 )
+from lambdahat.plots.style import shown
 from lambdahat.search import Trace
 
 ALPHAS = np.array([1.0, 0.1, 0.01])
@@ -111,6 +112,12 @@ def test_the_axis_says_what_a_search_minimises(axes):
     search = fitted()
     search.metric_ = "log-loss"
     assert plot_criterion(search, ax=axes).get_ylabel() == "log-loss,\n5-fold cross-validation"
+
+
+def test_the_axis_calls_nothing_held_out_that_is_not(axes):
+    search = fitted(n_folds=1)
+    search.metric_, search.setting_ = "SURE", SimpleNamespace(judged_by="")
+    assert plot_criterion(search, ax=axes).get_ylabel() == "SURE"
 
 
 def test_traces_show_the_best_so_far_against_their_cost(axes):
@@ -292,3 +299,13 @@ def test_paper_settings_end_with_their_block():
         axes = plot_trace(traced([1.0]), ax=Figure().subplots())
     assert axes.xaxis.label.get_size() == 8.0
     assert pyplot.rcParams["font.size"] == before
+
+
+def test_names_are_neither_tex_nor_hidden(axes):
+    names = ["_hidden", "d", r"$\frac{a", "e"]
+    plot_path(a_path(), ax=axes, chosen=0.01, names=names)
+    axes.get_figure().draw_without_rendering()  # TeX that is none would raise
+    legend = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert legend[:2] == ["e", "$\\frac{a".replace("$", r"\$")]
+    assert " _hidden" in legend
+    assert shown("a\nb" + 40 * "c") == "a b" + 28 * "c" + "…"

@@ -15,6 +15,7 @@ def fitted(**changes):
         "best_params_": {"alpha": 0.125},
         "best_criterion_": 3.0,
         "fold_criteria_": np.array([2.0, 3.0, 4.0]),
+        "standard_error_": 1.0 / np.sqrt(3.0),
         "coef_": np.array([0.0, -2.0, 0.5, 0.0]),
         "intercept_": 1.5,
         "metric_": "mean squared error",
@@ -41,6 +42,7 @@ def test_report_holds_the_result_in_plain_data():
         "n_evals": 7,
         "seconds": 2.0,
         "status": "Converged.",
+        "remarks": [],
     }
 
 
@@ -66,7 +68,7 @@ def test_text_shows_the_largest_coefficients_and_the_standard_error():
 
 
 def test_one_split_has_no_standard_error_and_an_empty_support_no_list():
-    report = summarise(fitted(fold_criteria_=np.array([3.0]), coef_=np.zeros(4)))
+    report = summarise(fitted(fold_criteria_=np.array([3.0]), standard_error_=None, coef_=np.zeros(4)))
     assert report.standard_error is None
     assert "held-out data" in report.to_text()
     assert "coefficients" not in report.to_text()

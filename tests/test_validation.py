@@ -348,7 +348,7 @@ BAD_PARAMETERS = [
     (GradientSearch(WeightedLasso(), hyperparams="alpha"), "unknown hyperparameter 'alpha': known are 'weights'"),
     (GradientSearch(Lasso(), hyperparams=[]), "hyperparams is empty: choose from 'alpha'"),
     (GradientSearch(Lasso(), criterion="cvv"), "unknown criterion 'cvv': did you mean 'cv'?"),
-    (GradientSearch(Lasso(), criterion=HeldOut), "is neither a name nor a criterion object: pass 'cv' or HeldOut"),
+    (GradientSearch(Lasso(), criterion=HeldOut), "is neither a name nor a criterion object: pass 'cv', 'aic'"),
     (GradientSearch(Lasso(), criterion=None), "criterion=None is neither a name nor a criterion object"),
     (GradientSearch(Lasso(), optimizer="lbfg"), "unknown optimizer 'lbfg': did you mean 'lbfgs'?"),
     (GradientSearch(Lasso(), optimizer=3), "optimizer=3 is no optimizer: pass 'auto'"),

@@ -17,6 +17,7 @@ from sklearn.preprocessing import StandardScaler
 from typer.testing import CliRunner
 
 import lambdahat.cli
+import lambdahat.report.page
 from lambdahat import (
     AdaptiveLasso,
     GammaLasso,
@@ -122,6 +123,27 @@ def test_tune_draws_a_picture(data, tmp_path, model):
     picture = tmp_path / "picture.png"
     succeed("tune", data, "--target", "price", "--cv", "3", "--model", model, "--plot", picture)
     assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("model", ["lasso", "linear-svr"])
+def test_tune_writes_a_page_with_the_names_of_the_table(data, tmp_path, model):
+    page = tmp_path / "page.html"
+    text = succeed("tune", data, "--target", "price", "--cv", "3", "--model", model, "--report", page).stdout
+    source = page.read_text("utf-8")
+    assert source.count("<img src=") == 6
+    assert '<th scope="row">f1</th>' in source
+    assert ">C<" in source if model == "linear-svr" else ">alpha<" in source
+    assert "% of the way from" in text
+
+
+def test_a_page_that_could_not_be_written_is_told_before_the_work(data, tmp_path, monkeypatch):
+    monkeypatch.setattr(commands, "_search", None)
+    arguments = ("tune", data, "--target", "price", "--report")
+    assert "There is no folder" in refuse(1, *arguments, tmp_path / "no" / "page.html")
+    monkeypatch.setattr(lambdahat.report.page, "find_spec", lambda name: None)
+    assert "a report needs jinja2, which is not installed: pip install 'lambdahat[report]'." in refuse(
+        1, *arguments, tmp_path / "page.html"
+    )
 
 
 def test_warnings_are_lines_on_stderr(data, monkeypatch):

@@ -139,16 +139,23 @@ def tune(
     plot: Annotated[
         Path | None, typer.Option(metavar="PNG", dir_okay=False, help="Draw the criterion over λ here.")
     ] = None,
+    page: Annotated[
+        Path | None,
+        typer.Option("--report", metavar="HTML", dir_okay=False, help="Write a page with numbers and pictures here."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on stdout.")] = False,
 ) -> None:
     """Choose the regularisation of a model on FILE by cross-validation, and fit it."""
     with _told_to_people():
         from lambdahat.cli import models, tables
-        from lambdahat.report import summarise
+        from lambdahat.estimators.paths import path_through
+        from lambdahat.report import Rows, summarise, write_page
 
-        _check_outputs(output, plot)
+        _check_outputs(output, plot, page)
         if plot is not None:
             _check_picture(plot)
+        if page is not None:
+            _check_page(page)
         _check_target(tables.format_of(file), target)
         table = tables.read_training(file, target, labels=model.classifies)
         search, seconds = _search(model, table, _folds(cv, shuffle, model.classifies), standardize)
@@ -157,6 +164,8 @@ def tune(
             models.SavedModel(search.best_estimator_, table.feature_names, table.target).save(output)
         if plot is not None:
             _draw(search, plot)
+        if page is not None:
+            write_page(search, report, page, Rows(table.X, table.y, *path_through(search, table.X, table.y)))
         if as_json:
             typer.echo(
                 json.dumps({"model": model.value, "file": str(file), "target": table.target, **report.to_dict()})
@@ -255,6 +264,15 @@ def _check_picture(path: Path) -> None:
     known = FigureCanvasBase.get_supported_filetypes()
     if path.suffix.removeprefix(".").lower() not in known:
         raise typer.BadParameter(f"{path.name} is no kind of picture: use one of .{', .'.join(sorted(known))}.")
+
+
+def _check_page(path: Path) -> None:
+    from lambdahat.report import check_writable
+
+    try:
+        check_writable(path)
+    except ImportError as error:
+        raise DataError(f"{error}.") from error
 
 
 def _require(package: str, *, extra: str) -> None:

@@ -1,6 +1,7 @@
 """Models by name, and a tuned model in a file, with what is needed to use it on other data."""
 
 import pickle
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -43,7 +44,11 @@ def estimator_of(name: str, *, standardize: bool, sparse: bool) -> Any:
 
 def unprefixed(report: SearchReport) -> SearchReport:
     """The report with names of hyperparameters as they are without a pipeline."""
-    return replace(report, params={name.rpartition("__")[2]: value for name, value in report.params.items()})
+
+    def plain(named: Mapping[str, Any]) -> dict[str, Any]:
+        return {name.rpartition("__")[2]: value for name, value in named.items()}
+
+    return replace(report, params=plain(report.params), places=plain(report.places))
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from dataclasses import dataclass, field, fields
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -116,6 +116,16 @@ class Units:
         return self.factor / value if self.logarithmic else self.factor
 
 
+def only_changed(criterion: Any) -> str:
+    """What a criterion is, as one writes it: settings that are as always are left out."""
+    changed = [
+        f"{setting.name}={value!r}"
+        for setting in fields(criterion)
+        if (value := getattr(criterion, setting.name)) is not setting.default
+    ]
+    return f"{type(criterion).__name__}({', '.join(changed)})"
+
+
 Verdict = Callable[[Sequence[Any], Sequence[Solution]], float]
 """Problems of a fold and their solutions to what decides between evaluations in the end."""
 
@@ -171,6 +181,7 @@ class Fold:
         )
 
 
+@runtime_checkable
 class Criterion(Protocol):
     """Turns data into inner problems; the criterion is the weighted mean of their validation errors."""
 

@@ -13,14 +13,14 @@ from sklearn.model_selection import RepeatedKFold, RepeatedStratifiedKFold, chec
 
 from lambdahat._validation import check_count, check_name
 from lambdahat.box_problem import BoxModel, BoxProblem
-from lambdahat.criteria.base import Data, Fold, Validation
+from lambdahat.criteria.base import Data, Fold, Validation, only_changed
 from lambdahat.criteria.scoring import Scoring, metric_of, remark_of, scored
 from lambdahat.criteria.together import together
 from lambdahat.design import DenseStorage, shared_moments
 from lambdahat.problem import Model, Problem
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class CrossValidation:
     """Mean over the folds of the loss's metric (mean squared error, log-loss, mean deviance) on the rows left out.
 
@@ -55,6 +55,8 @@ class CrossValidation:
     scoring: Any = None
     repeats: int = 1
     random_state: Any = None
+
+    __repr__ = only_changed
 
     def __post_init__(self) -> None:
         check_name(self.rule, ("min", "1se"), "rule")

@@ -10,7 +10,7 @@ import numpy as np
 
 from lambdahat._validation import check_rows, column_names
 from lambdahat.box_problem import BoxModel, BoxProblem
-from lambdahat.criteria.base import Data, Fold
+from lambdahat.criteria.base import Data, Fold, only_changed
 from lambdahat.criteria.scoring import Scoring, metric_of, remark_of, scored
 from lambdahat.criteria.together import together
 from lambdahat.design import as_storage
@@ -18,7 +18,7 @@ from lambdahat.linear import Matrix, Vector
 from lambdahat.problem import Model, Problem
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class HeldOut:
     """The loss's metric (mean squared error, log-loss, mean deviance) on a validation set given as separate arrays.
 
@@ -42,6 +42,8 @@ class HeldOut:
     y_val: Any
     sample_weight: Any = None
     scoring: Any = None
+
+    __repr__ = only_changed
 
     def metric(self, model: Model | BoxModel) -> str:
         return metric_of(self.scoring, model)

@@ -10,7 +10,7 @@ from scipy.special import digamma, gammaln
 
 from lambdahat._validation import check_real
 from lambdahat.box_problem import BoxModel
-from lambdahat.criteria.base import Data, Fold, Units
+from lambdahat.criteria.base import Data, Fold, Units, only_changed
 from lambdahat.criteria.optimism import REMARK, Formula, Probing, check_observed, counts, observed_fold
 from lambdahat.datafits import Datafit, Gamma, Logistic, Poisson, Quadratic, RootMeanSquare
 from lambdahat.problem import Model
@@ -18,7 +18,7 @@ from lambdahat.problem import Model
 _LARGEST = 600.0  # whose exponential is finite
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class AIC:
     """Akaike's information criterion, ``−2 log L + 2 d`` with d degrees of freedom.
 
@@ -33,6 +33,8 @@ class AIC:
     n_probes: int = 1
     step: float | None = None
     random_state: Any = 0
+
+    __repr__ = only_changed
 
     def __post_init__(self) -> None:
         if self.sigma is not None:
@@ -134,7 +136,7 @@ class BIC(AIC):
         return math.log(n) * d, math.log(n)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class EBIC(AIC):
     """The extended Bayesian information criterion, ``−2 log L + d log n + 2 γ log C(p, d)``, for many features.
 
@@ -150,6 +152,8 @@ class EBIC(AIC):
 
     gamma: float = 1.0
 
+    __repr__ = only_changed
+
     def __post_init__(self) -> None:
         super().__post_init__()
         check_real(self.gamma, "gamma", high=1.0)
@@ -161,7 +165,7 @@ class EBIC(AIC):
         return math.log(n) * d + 2.0 * self.gamma * float(models), math.log(n) + 2.0 * self.gamma * slope
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class GCV:
     """Generalised cross-validation, ``D/n / (1 − d/n)²`` with the deviance D and d degrees of freedom.
 
@@ -184,6 +188,8 @@ class GCV:
     n_probes: int = 1
     step: float | None = None
     random_state: Any = 0
+
+    __repr__ = only_changed
 
     def metric(self, model: Model | BoxModel) -> str:
         return "GCV"

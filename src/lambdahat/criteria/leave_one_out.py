@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from lambdahat.box_problem import BoxModel
-from lambdahat.criteria.base import Data, Fold, Solved
+from lambdahat.criteria.base import Data, Fold, Solved, only_changed
 from lambdahat.criteria.degrees_of_freedom import Influences
 from lambdahat.criteria.optimism import Optimism, Probing, check_observed, counts, observed_fold
 from lambdahat.hypergradient import Judge
@@ -19,7 +19,7 @@ from lambdahat.problem import Model, Solution
 _MOST = 1.0 - 1e-6  # leverage, see Influences
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class ALO:
     """Approximate leave-one-out cross-validation, the mean of the metric at the predictions of fits without the row.
 
@@ -52,6 +52,8 @@ class ALO:
     n_probes: int = 1
     step: float | None = None
     random_state: Any = 0
+
+    __repr__ = only_changed
 
     def metric(self, model: Model | BoxModel) -> str:
         return f"leave-one-out {model.datafit.metric}"

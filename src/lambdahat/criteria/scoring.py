@@ -155,7 +155,7 @@ class Scoring:
             close = get_close_matches(name, names, n=3)
             meant = f"did you mean {' or '.join(map(repr, close))}? " if close else ""
             raise ValueError(
-                f"{name!r} is neither a criterion nor a scorer: {meant}pass 'cv', 'aic', … or a name from "
+                f"unknown criterion {name!r}: {meant}pass 'cv', 'aic', … or a name from "
                 "sklearn.metrics.get_scorer_names()"
             )
 

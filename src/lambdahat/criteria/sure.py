@@ -9,14 +9,14 @@ import numpy as np
 
 from lambdahat._validation import check_name, check_real
 from lambdahat.box_problem import BoxModel
-from lambdahat.criteria.base import Data, Fold, Units
+from lambdahat.criteria.base import Data, Fold, Units, only_changed
 from lambdahat.criteria.optimism import REMARK, Formula, Probing, check_observed, counts, observed_fold
 from lambdahat.datafits import Quadratic
 from lambdahat.linear import Matrix
 from lambdahat.problem import Model
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class SURE:
     """Stein's unbiased estimate of the mean squared error of the predictions about the *means* of the targets.
 
@@ -67,6 +67,8 @@ class SURE:
     n_probes: int = 1
     step: float | None = None
     random_state: Any = 0
+
+    __repr__ = only_changed
 
     def __post_init__(self) -> None:
         check_name(self.degrees_of_freedom, ("auto", "exact", "monte_carlo"), "degrees_of_freedom")

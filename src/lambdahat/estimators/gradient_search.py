@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, Self
@@ -38,6 +39,9 @@ from lambdahat.estimators.box_regions import make_box_region
 from lambdahat.estimators.optimizers import OPTIMIZERS, as_optimizer
 from lambdahat.estimators.pipelines import pipeline_folds, split_pipeline
 from lambdahat.estimators.regions import make_region
+from lambdahat.estimators.setting import setting_of
+from lambdahat.outer import Region
+from lambdahat.report import Rows, Setting, check_writable, print_summary, summarise, write_page
 from lambdahat.search import CriterionObjective, Evaluation, OneStandardError, run
 
 
@@ -117,6 +121,8 @@ class GradientSearch(MetaEstimatorMixin, BaseEstimator):
         How the search ended, in a sentence.
     trace_ : Trace
     bounds_ : dict of name to (low, high)
+    setting_ : Setting
+        What the search was given (numbers of rows and features, folds), and where in its bounds it ended.
 
     Examples
     --------
@@ -127,6 +133,8 @@ class GradientSearch(MetaEstimatorMixin, BaseEstimator):
     >>> round(search.best_params_["alpha"], 3)
     0.004
     """
+
+    status_: str
 
     def __init__(
         self,
@@ -181,6 +189,7 @@ class GradientSearch(MetaEstimatorMixin, BaseEstimator):
         -------
         self
         """
+        began = time.perf_counter()
         check_real(self.tol, "tol", open_low=True)
         check_count(self.max_evals, "max_evals")
         if self.max_seconds is not None:
@@ -199,13 +208,14 @@ class GradientSearch(MetaEstimatorMixin, BaseEstimator):
                 folds = pipeline_folds(steps, model, names, criterion, X, y, sample_weight, groups)
             check_trainable(folds, model._read_target(y, len(y))[1] if data is None else data.classes)
             prefix = "" if steps is None else self._last_step + "__"
-            objective, ending = self._search(model, names, folds, prefix, criterion)
+            objective, region = self._search(model, names, folds, prefix, criterion)
             self._keep(objective, getattr(criterion, "n_repeats", 1))
             made = model._model(names, None if data is None else data.classes)
             self.metric_, remark = criterion.metric(made), criterion.remark(made)
-            self.status_ = "; ".join(filter(None, (ending, remark)))
+            self.status_ = "; ".join(filter(None, (self.status_, remark)))
             if self.refit and objective.failure is None:
                 self._refit(objective, data, X, y, sample_weight)
+            self.setting_: Setting = setting_of(objective, region, X, sample_weight, time.perf_counter() - began)
         if objective.failure is not None:
             if hasattr(self, "best_estimator_"):  # of an earlier fit
                 del self.best_estimator_
@@ -214,7 +224,7 @@ class GradientSearch(MetaEstimatorMixin, BaseEstimator):
 
     def _search(
         self, model: LinearModel, names: Sequence[str], folds: list[Fold], prefix: str, criterion: Criterion
-    ) -> tuple[CriterionObjective, str]:
+    ) -> tuple[CriterionObjective, Region]:
         space = model._space(names, folds[0].problems[0].n_features)
         optimizer = as_optimizer(self.optimizer, len(space.names), self.random_state)
         plain = self.parametrization == "plain"
@@ -232,7 +242,8 @@ class GradientSearch(MetaEstimatorMixin, BaseEstimator):
         )  # fmt: skip
         one_error = getattr(criterion, "rule", "min") == "1se"
         rule = OneStandardError(getattr(criterion, "n_repeats", 1)) if one_error else None
-        return objective, run(objective, optimizer, region, tol=float(self.tol), rule=rule)
+        self.status_ = run(objective, optimizer, region, tol=float(self.tol), rule=rule)
+        return objective, region
 
     @property
     def _last_step(self) -> str:
@@ -279,6 +290,47 @@ class GradientSearch(MetaEstimatorMixin, BaseEstimator):
             if hasattr(self, "feature_names_in_"):
                 best.feature_names_in_ = self.feature_names_in_
         self.best_estimator_ = best
+
+    def summary(self) -> None:
+        """Print on one screen what was found: data, model, criterion, hyperparameters, coefficients, and what to know.
+
+        In a terminal rich sets it, where that is installed.
+        """
+        check_is_fitted(self)
+        print_summary(summarise(self))
+
+    def report(self, path: Any, X: Any = None, y: Any = None) -> None:
+        """Write what was found as one HTML page with pictures, which needs no network and no other file.
+
+        It needs the ``report`` extra (jinja2 and matplotlib).
+
+        Parameters
+        ----------
+        path : str or Path
+            A file there is overwritten.
+        X, y : arrays, optional
+            Data for the coefficients over λ, for which a model is fitted some 40 times, and for the residuals, or the
+            calibration of a classifier. A search keeps no data; without them the page says what is left out.
+
+        Raises
+        ------
+        ImportError, FileNotFoundError, IsADirectoryError, ValueError
+            In one sentence, where the page cannot be written.
+
+        Examples
+        --------
+        >>> search.report("report.html", X, y)  # doctest: +SKIP
+        """
+        from lambdahat.estimators.paths import path_through  # which imports what imports this module
+
+        check_is_fitted(self)
+        check_writable(path)
+        if (X is None) != (y is None):
+            raise ValueError(f"report got {'y without X' if X is None else 'X without y'}: pass both, or neither")
+        rows = None
+        if X is not None:
+            rows = Rows(X, y, *path_through(self, X, y))
+        write_page(self, summarise(self), path, rows)
 
     @property
     def classes_(self) -> NDArray[Any]:
@@ -375,13 +427,12 @@ def as_criterion(criterion: Any, cv: Any = 5) -> Criterion:
         return CrossValidation(cv) if name == "cv" else NAMED[name]()
     if isinstance(criterion, Metric):
         return CrossValidation(cv, scoring=criterion)
-    if isinstance(criterion, type) or not hasattr(criterion, "folds"):
+    if isinstance(criterion, type) or not isinstance(criterion, Criterion):
         raise ValueError(
             f"criterion={criterion!r} is neither a name nor a criterion object: pass 'cv', 'aic', 'bic', … or an "
             "object such as HeldOut(X_val, y_val) or SURE(sigma=1.0)"
         )
-    chosen: Criterion = criterion
-    return chosen
+    return criterion
 
 
 __all__ = ["OPTIMIZERS", "Fold", "GradientSearch", "as_criterion"]

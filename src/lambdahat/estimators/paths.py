@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import numbers
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.pipeline import Pipeline
 
 from lambdahat import solvers
 from lambdahat._validation import check_count, check_real
@@ -144,6 +149,36 @@ def path(
     sizes = np.array([rows_used(w).size for w in coefs])
     scored = scores if judged is not None else None
     return PathResult(values, np.stack(coefs, axis=-1), np.stack(intercepts, axis=-1), gaps, sizes, scored, param)
+
+
+def path_through(search: Any, X: Any, y: Any, n_alphas: int = 40) -> tuple[PathResult | str, float]:
+    """A path of the model that a search has refitted, through what it chose; or a sentence that says why there is none.
+
+    It goes from the simplest model that the search could have chosen to one thirty times less penalised than the
+    one that it chose (a support vector machine ten times), as far as the search's bounds.
+    """
+    best = getattr(search, "best_estimator_", None)
+    if best is None:
+        return "There is no final model whose path could be drawn.", np.nan
+    model = best.steps[-1][1] if isinstance(best, Pipeline) else best
+    param = "C" if "C" in model.tunable else "alpha"
+    chosen = getattr(model, param, None)
+    if not isinstance(chosen, numbers.Real):
+        return "The penalty is no single number over which coefficients could be drawn.", np.nan
+    chosen = float(chosen)
+    if chosen <= 0.0:
+        return f"{param} = 0 was chosen, which has no place on a log scale.", chosen
+    low, high = search.bounds_.get(param, (chosen, chosen))
+    low, high = (low, min(high, 10.0 * chosen)) if param == "C" else (max(low, chosen / 30.0), high)
+    values = np.geomspace(min(low, chosen), max(high, chosen), n_alphas) if 0.0 < low < high else None
+    if isinstance(best, Pipeline) and len(best.steps) > 1:
+        X = best[:-1].transform(X)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # it is a picture
+        try:
+            return path(clone(model), X, y, alphas=values, n_alphas=n_alphas), chosen
+        except ValueError as error:
+            return f"It could not be drawn: {error}.", chosen
 
 
 def _default_strengths(param: str, problems: Sequence[Any], eps: float, n: int) -> Vector:

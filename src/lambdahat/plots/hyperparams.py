@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from lambdahat.plots.style import BLACK, BLUE, GREY, axes_or_new, best_index, finish, trace_of
+from lambdahat.plots.style import BLACK, BLUE, GREY, axes_or_new, best_index, finish, shown, trace_of
 
 _SPELLED = 30
 
@@ -56,7 +56,7 @@ def _draw_spelled(axes: Any, weights: Any, kept: Any, labels: list[str], common:
         axes.axvline(common, color=GREY, linewidth=0.8, label=f"best common weight, {common:.3g}", zorder=2)
     for mask, face, label in _groups(kept):
         axes.plot(weights[mask], rows[mask], "o", color=BLUE, markerfacecolor=face, label=label, zorder=3)
-    axes.set_yticks(rows, labels)
+    axes.set_yticks(rows, [shown(label) for label in labels])
     axes.invert_yaxis()
     axes.set_xlabel("weight in the penalty (log scale)")
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from lambdahat.plots.style import BLACK, PALE, STYLES, axes_or_new, best_index, finish, trace_of
+from lambdahat.plots.style import BLACK, PALE, STYLES, axes_or_new, best_index, finish, shown, trace_of
 
 
 def plot_path(
@@ -49,7 +49,7 @@ def plot_path(
             axes.plot(alphas, coefs[j], color=PALE, linewidth=0.7, zorder=1)
     for j, (colour, _, _) in zip(named, STYLES * (1 + len(named) // len(STYLES)), strict=False):
         label = names[j] if names is not None else f"feature {j}"
-        axes.plot(alphas, coefs[j], color=colour, linewidth=1.4, label=str(label), zorder=2)
+        axes.plot(alphas, coefs[j], color=colour, linewidth=1.4, label=shown(label), zorder=2)
     axes.axhline(0.0, color=BLACK, linewidth=0.5, zorder=1)
     if alpha is not None:
         label = f"chosen, {symbol} = {alpha:.3g}"

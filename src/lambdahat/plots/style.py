@@ -153,11 +153,21 @@ def metric(search: Any) -> str:
 
 def criterion_label(search: Any) -> str:
     """The criterion and the rows that it is computed on, where the search knows them."""
-    folds = getattr(search, "fold_criteria_", None)
-    if folds is None:
-        return metric(search)
-    kind = f"{len(folds)}-fold cross-validation" if len(folds) > 1 else "held-out data"
-    return f"{metric(search)},\n{kind}"
+    folds, setting = getattr(search, "fold_criteria_", None), getattr(search, "setting_", None)
+    if setting is not None:
+        kind = str(setting.judged_by)
+    elif folds is not None:
+        kind = f"{len(folds)}-fold cross-validation" if len(folds) > 1 else "held-out data"
+    else:
+        kind = ""
+    return f"{metric(search)},\n{kind}" if kind else metric(search)
+
+
+def shown(name: Any, most: int = 32) -> str:
+    """A name as it is: neither TeX, nor left out of the legend for its underscore, nor without an end."""
+    text = "".join(letter if letter.isprintable() else " " for letter in str(name))
+    text = text if len(text) <= most else text[: most - 1] + "…"
+    return text.replace("$", r"\$") if not text.startswith("_") else " " + text.replace("$", r"\$")
 
 
 def hyperparam_label(name: str) -> str:
