@@ -26,7 +26,7 @@ LAYERS: list[set[str]] = [
     {"search"},
     {"estimators"},
     {PACKAGE},  # what `from lambdahat import Lasso` reads; its __init__.py may import everything
-    {"plots", "datasets", "tables"},
+    {"plots", "datasets", "tables", "inverse"},
     {"report"},
     {"cli"},
     {"testing"},
