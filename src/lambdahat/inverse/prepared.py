@@ -84,7 +84,7 @@ class InverseProblem:
             f"alpha={alpha:.4g}{share}; {model.status_ if search is None else search.status_}"
         )
         return Sources(
-            amplitudes=(self.weights[columns, None] * W).reshape(indices.size, self.n_orient, -1),
+            amplitudes=(self.weights[columns, None] * W).reshape(indices.size, self.n_orient, self.data.shape[1]),
             indices=indices,
             positions=None if self.positions is None else self.positions[indices],
             explained_variance=explained,
