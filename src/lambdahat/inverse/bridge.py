@@ -82,7 +82,7 @@ def from_mne(
         raise ValueError(f"forward has a {space} source space: pass one of surfaces, or of volumes, alone")
     orientation = _orientation(forward, space, orientation)
     names = _channels(mne, forward, noise_cov, evoked)
-    P = _projector(mne, evoked.info, names)
+    P = _projector(evoked.info, names)
     C = noise_cov["data"]
     C = np.diag(C) if noise_cov["diag"] else C
     C = _chosen(_chosen(C, noise_cov["names"], names).T, noise_cov["names"], names) / evoked.nave
@@ -158,9 +158,11 @@ def _chosen(values: Matrix, names: Iterable[str], wanted: Sequence[str]) -> Matr
     return np.asarray(values, dtype=np.float64)[[places[name] for name in wanted]]
 
 
-def _projector(mne: Any, info: Any, names: Sequence[str]) -> Matrix:
+def _projector(info: Any, names: Sequence[str]) -> Matrix:
     """What removes the directions of ``info["projs"]``, and the mean of the EEG."""
-    directions = mne.proj.make_projector(info["projs"], list(names))[2]
+    from mne.proj import make_projector
+
+    directions = make_projector(info["projs"], list(names))[2]
     kinds = dict(zip(info["ch_names"], info.get_channel_types(), strict=True))
     eeg = np.array([kinds[name] == "eeg" for name in names], dtype=np.float64)
     if np.sum(eeg) == 1.0:
