@@ -16,6 +16,9 @@ from lambdahat.inverse.trials import Trials
 # SWITCH to "sure" once lambdahat.criteria.SURE is here.
 DEFAULT_CRITERION: Any = "cv"
 
+# Of the strength from which on no source is active: amplitudes are fitted to about that share there.
+_SMALLEST = 1e-3
+
 
 def sparse_inverse(
     leadfield: Any,
@@ -78,7 +81,8 @@ def sparse_inverse(
     max_iter : int, default 1000
         Rounds of the solver.
     **search
-        Other parameters of :class:`lambdahat.GradientSearch`: ``bounds``, ``max_evals``, ``n_jobs``, …
+        Other parameters of :class:`lambdahat.GradientSearch`: ``max_evals``, ``n_jobs``, … By default ``bounds`` are
+        from a thousandth of the strength from which on no source is active up to that.
 
     Returns
     -------
@@ -115,6 +119,9 @@ def sparse_inverse(
     elif isinstance(criterion, str) and check_name(criterion, ("cv", "sure"), "criterion") == "sure":
         criterion = unbiased_risk()
     folds = KFold(cv, shuffle=True, random_state=0) if isinstance(cv, int) and cv > 1 else cv
+    largest = problem.alpha_max
+    if largest > 0.0:  # far below, noise is interpolated by as many sources as there are channels: slow, and of no use
+        search.setdefault("bounds", (_SMALLEST * largest, largest))
     model = problem.model(tol=tol, max_iter=max_iter)
     found = GradientSearch(model, criterion=criterion, cv=folds, **search).fit(problem.leadfield, problem.data)
     return problem.sources(found.best_estimator_, search=found, debias=debias)
