@@ -8,7 +8,7 @@ pytest.importorskip("mne", reason="MNE-Python is not installed: pip install 'lam
 
 import mne
 
-from lambdahat.inverse import Trials, from_mne, prepare
+from lambdahat.inverse import Trials, bridge, from_mne, prepare
 
 pytestmark = pytest.mark.filterwarnings("ignore:No average EEG reference present")  # ours is made in the bridge
 
@@ -145,6 +145,27 @@ def test_the_same_from_arrays(discrete, info):
     expected = problem.at(found.alpha)
     assert expected.indices.tolist() == found.indices.tolist()
     np.testing.assert_allclose(found.amplitudes, expected.amplitudes, atol=1e-3 * np.abs(expected.amplitudes).max())
+
+
+@pytest.mark.parametrize(("orientation", "loose"), [("fixed", 0.0), ("loose", 0.3), ("free", 1.0)])
+def test_agrees_with_the_solver_of_mne(discrete, info, orientation, loose, monkeypatch):
+    """Whitening, reference, orientations and the solver itself, at 0.3 of the largest strength."""
+    evoked, cov, _ = simulated(discrete, info)
+    evoked.set_eeg_reference(projection=True)
+    turned = mne.convert_forward_solution(discrete, surf_ori=True, force_fixed=orientation == "fixed")
+    options = {"loose": loose, "depth": None, "debias": False, "tol": 1e-8, "maxit": 10**5}
+    vector = {} if orientation == "fixed" else {"pick_ori": "vector"}
+    expected = mne.inverse_sparse.mixed_norm(evoked, turned, cov, alpha=30.0, **options, **vector)
+
+    def at_a_given_strength(leadfield, data, criterion, **settings):
+        problem = prepare(leadfield, data, **settings)
+        return problem.at(0.3 * problem.alpha_max)
+
+    monkeypatch.setattr(bridge, "sparse_inverse", at_a_given_strength)
+    stc, _ = from_mne(discrete, cov, evoked, orientation=orientation, loose=loose, depth=0.0)
+    assert stc.vertices[0].tolist() == expected.vertices[0].tolist()
+    lengths = expected.data if orientation == "fixed" else np.linalg.norm(expected.data, axis=1)
+    np.testing.assert_allclose(stc.data, lengths, atol=1e-4 * lengths.max())
 
 
 def test_the_reference_and_bad_channels_do_not_matter(discrete, info):
