@@ -18,6 +18,7 @@ DEFAULT_CRITERION: Any = "cv"
 
 # Of the strength from which on no source is active: amplitudes are fitted to about that share there.
 _SMALLEST = 1e-3
+_SEARCH_TOL = 1e-4
 
 
 def sparse_inverse(
@@ -34,7 +35,7 @@ def sparse_inverse(
     criterion: Any = DEFAULT_CRITERION,
     cv: Any = 5,
     debias: bool = False,
-    tol: float = 1e-6,
+    fit_tol: float = 1e-6,
     max_iter: int = 1000,
     **search: Any,
 ) -> Sources:
@@ -76,13 +77,14 @@ def sparse_inverse(
         Folds of ``"cv"``. A number stands for folds drawn at random (seed 0), since neighbouring sensors see the same.
     debias : bool, default False
         Refit the amplitudes of active sources by least squares, since the penalty shrinks them.
-    tol : float, default 1e-6
+    fit_tol : float, default 1e-6
         Of the final fit: bound on the duality gap over ``½‖Y‖²``.
     max_iter : int, default 1000
         Rounds of the solver.
     **search
-        Other parameters of :class:`lambdahat.GradientSearch`: ``max_evals``, ``n_jobs``, … By default ``bounds`` are
-        from a thousandth of the strength from which on no source is active up to that.
+        Other parameters of :class:`lambdahat.GradientSearch`: ``tol`` (here 1e-4 by default: the criterion is flat, and
+        sources hardly change), ``max_evals``, ``n_jobs``, … By default ``bounds`` are from a thousandth of the strength
+        from which on no source is active up to that.
 
     Returns
     -------
@@ -122,7 +124,8 @@ def sparse_inverse(
     largest = problem.alpha_max
     if largest > 0.0:  # far below, noise is interpolated by as many sources as there are channels: slow, and of no use
         search.setdefault("bounds", (_SMALLEST * largest, largest))
-    model = problem.model(tol=tol, max_iter=max_iter)
+    search.setdefault("tol", _SEARCH_TOL)
+    model = problem.model(tol=fit_tol, max_iter=max_iter)
     found = GradientSearch(model, criterion=criterion, cv=folds, **search).fit(problem.leadfield, problem.data)
     return problem.sources(found.best_estimator_, search=found, debias=debias)
 
