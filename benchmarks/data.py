@@ -80,7 +80,7 @@ def meg_left(quick: bool = False) -> Data:
 
 @dataclass(frozen=True)
 class Recordings:
-    """An evoked response and its leadfield, whitened, with noise of about unit variance (0.7, as measured on the baseline)."""
+    """An evoked response and its leadfield, whitened: noise of about unit variance (0.7, measured on the baseline)."""
 
     leadfield: np.ndarray  # (n_channels, 2 · n_sources), an A·m; two tangential orientations a source
     data: np.ndarray  # (n_channels, n_times)
