@@ -1,6 +1,7 @@
 """Sparse sources from arrays: whitening, weighing, what chooses λ, and real recordings."""
 
 import os
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import sklearn.linear_model as peer
 from sklearn.model_selection import KFold
 
 from lambdahat import GradientSearch, HeldOut, MultiTaskLasso, hypergradient
-from lambdahat.inverse import Sources, Trials, prepare, sparse_inverse, whitener
+from lambdahat.inverse import Sources, Trials, from_mne, prepare, sparse_inverse, whitener
 from lambdahat.inverse import solve as solve_module
 
 N, S, T = 40, 60, 25
@@ -278,6 +279,12 @@ def test_without_the_unbiased_risk_a_sentence_says_so(monkeypatch):
     monkeypatch.delattr(solve_module.criteria, "SURE", raising=False)
     with pytest.raises(ValueError, match=r"criterion='sure' needs lambdahat\.SURE"):
         sparse_inverse(G1, Y1, criterion="sure")
+
+
+def test_without_mne_a_sentence_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "mne", None)
+    with pytest.raises(ModuleNotFoundError, match=r"from_mne needs MNE-Python: pip install 'lambdahat\[mne\]'"):
+        from_mne(None, None, None)
 
 
 # --- real recordings -------------------------------------------------------------------------------------------------

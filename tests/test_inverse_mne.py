@@ -114,6 +114,15 @@ def test_finds_what_was_simulated(discrete, info, orientation):
     np.testing.assert_allclose(stc.times, evoked.times)
 
 
+def test_loose_is_about_the_normals(discrete, info):
+    """With next to no variance across the normals, amplitudes are those along them."""
+    evoked, cov, _ = simulated(discrete, info)
+    _, sources = from_mne(discrete, cov, evoked, orientation="loose", loose=1e-4, criterion="cv", max_evals=5)
+    assert set(ACTIVE) <= set(sources.indices.tolist())
+    along, across = np.abs(sources.amplitudes[:, 2]).max(), np.abs(sources.amplitudes[:, :2]).max()
+    assert across < 0.05 * along
+
+
 @pytest.mark.parametrize("orientation", ["fixed", "auto"])
 def test_both_hemispheres(surfaces, info, orientation):
     lh, rh = (len(space["vertno"]) for space in surfaces["src"])
