@@ -78,6 +78,27 @@ def meg_left(quick: bool = False) -> Data:
     return Data(np.asfortranarray(X), np.ascontiguousarray(Y[:, column]), note=note)
 
 
+@dataclass(frozen=True)
+class Recordings:
+    """An evoked response and its leadfield, whitened: noise of about unit variance (0.7, measured on the baseline)."""
+
+    leadfield: np.ndarray  # (n_channels, 2 · n_sources), an A·m; two tangential orientations a source
+    data: np.ndarray  # (n_channels, n_times)
+    positions: np.ndarray  # (n_sources, 3), metres; x right, y front, z up
+    times: np.ndarray  # seconds
+    n_averages: int
+
+
+def meg_response(condition: str, quick: bool = False) -> Recordings:
+    """The whole response to a tone ("auditory") or a flash ("visual") on the left, scaled as its README says."""
+    with np.load(find("meg_left.npz")) as file:
+        nave = int(file[f"nave_left_{condition}"])
+        X, Y = (np.sqrt(nave) * file[key].astype(np.float64) for key in ("X", f"Y_left_{condition}"))
+        positions, times = file["positions_m"][::2].astype(np.float64), file["times_s"].astype(np.float64)
+    every = 4 if quick else 1
+    return Recordings(X, np.ascontiguousarray(Y[:, ::every]), positions, times[::every], nave)
+
+
 def autoregressive(n: int, p: int, correlation: float, rng: np.random.Generator) -> np.ndarray:
     """`n` rows of unit-variance columns in which neighbours have this correlation, Fortran-ordered."""
     noise = rng.standard_normal((p, n))

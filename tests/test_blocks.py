@@ -32,7 +32,7 @@ from lambdahat.linear import Curvature, by_row, rows_used
 from lambdahat.penalties import Blockwise, group_lasso, l1, rows, sparse_group_lasso
 from lambdahat.problem import Model
 from lambdahat.solvers import alpha_max, polish, solve
-from zoo import BLOCK_PENALTIES, GROUP_PENALTIES, ROW_PENALTIES, STORAGES, sample
+from zoo import BLOCK_PENALTIES, ENTRYWISE, GROUP_PENALTIES, ROW_PENALTIES, STORAGES, labels, sample
 
 P = 16
 
@@ -48,7 +48,7 @@ def coefficients(penalty, rng, targets=()):
 
 
 def cases(names):
-    return [(name, ()) for name in names] + [(name, (3,)) for name in names if name in ROW_PENALTIES]
+    return [(name, ()) for name in names] + [(name, (3,)) for name in names if name not in ENTRYWISE]
 
 
 each = pytest.mark.parametrize(("name", "targets"), cases(BLOCK_PENALTIES))
@@ -309,6 +309,7 @@ def test_polishing_a_loose_solution_gains_digits():
 
 MODELS = {
     "multi-task": MultiTaskLasso(0.1),
+    "multi-task groups": MultiTaskLasso(0.1, groups=5),
     "multi-task elastic net": MultiTaskElasticNet(0.15, l1_ratio=0.6),
     "groups": GroupLasso(2, 0.1),
     "sparse groups": SparseGroupLasso(3, 0.05, tau=0.5),
@@ -344,6 +345,59 @@ def test_agrees_with_scikit_learn(shape, fit_intercept):
         np.testing.assert_allclose(ours.coef_, theirs.coef_, atol=1e-6)
         np.testing.assert_allclose(ours.intercept_, theirs.intercept_, atol=1e-6)
         assert ours.score(X_val, Y_val) == pytest.approx(theirs.score(X_val, Y_val), abs=1e-6)
+
+
+def proximal_gradient(X, Y, weight, labels, strengths, n_iter=20_000):
+    """Accelerated proximal gradient for rows in groups, with an intercept: an independent minimiser."""
+    s = weight / weight.sum()
+    A, B = (np.sqrt(s)[:, None] * (M - s @ M) for M in (X, Y))
+    step = 1.0 / np.linalg.eigvalsh(A.T @ A)[-1]
+    W = V = np.zeros((X.shape[1], Y.shape[1]))
+    t = 1.0
+    for _ in range(n_iter):
+        Z = V - step * (A.T @ (A @ V - B))
+        norms = np.sqrt([np.sum(Z[labels == g] ** 2) for g in range(strengths.size)])
+        new = (np.maximum(0.0, 1.0 - step * strengths / np.maximum(norms, 1e-300)))[labels][:, None] * Z
+        t, before = (1.0 + np.sqrt(1.0 + 4.0 * t * t)) / 2.0, t
+        V, W = new + (before - 1.0) / t * (new - W), new
+    return W
+
+
+@pytest.mark.parametrize("storage", ["C", "F", "csc"])
+@pytest.mark.parametrize("shape", [(60, 12), (20, 32)], ids=["tall", "wide"])
+def test_rows_in_groups_agree_with_proximal_gradient(shape, storage):
+    """Groups whose columns are not neighbours, unlike factors, an intercept and weights."""
+    X, Y, *_ = data_for(MODELS["multi-task groups"], *shape)
+    groups = labels(shape[1])
+    factors = np.linspace(0.5, 1.5, groups.max() + 1)
+    weight = sample(*shape).weight
+    options = {"groups": groups, "penalty_factors": factors, "tol": 1e-14}
+    found = MultiTaskLasso(0.3, **options).fit(STORAGES[storage](X), Y, weight)
+    expected = proximal_gradient(X, Y, weight, groups, 0.3 * factors)
+    alive = {int(g) for g in groups[expected.any(axis=1)]}
+    assert 0 < len(alive) < factors.size
+    assert {int(g) for g in groups[found.coef_.any(axis=0)]} == alive
+    np.testing.assert_allclose(found.coef_.T, expected, atol=2e-6)
+    assert found.groups_.tolist() == groups.tolist()
+
+
+def test_groups_of_one_row_are_rows_and_one_target_is_the_group_lasso():
+    X, Y, *_ = data_for(MODELS["multi-task"])
+    rows_alone = MultiTaskLasso(0.1, tol=1e-14).fit(X, Y).coef_
+    np.testing.assert_allclose(MultiTaskLasso(0.1, groups=1, tol=1e-14).fit(X, Y).coef_, rows_alone, atol=1e-9)
+    one = GroupLasso(3, 0.1, group_weights=np.ones(4), tol=1e-14).fit(X, Y[:, 0]).coef_
+    np.testing.assert_allclose(MultiTaskLasso(0.1, groups=3, tol=1e-14).fit(X, Y[:, :1]).coef_, one[None], atol=1e-6)
+
+
+def test_a_search_tunes_one_factor_a_group_of_rows():
+    X, Y, X_val, Y_val = data_for(MODELS["multi-task"], p=24)
+    judged = HeldOut(X_val, Y_val)
+    one = GradientSearch(MultiTaskLasso(groups=4), criterion=judged).fit(X, Y)
+    many = GradientSearch(MultiTaskLasso(groups=4), criterion=judged, hyperparams=["penalty_factors"]).fit(X, Y)
+    assert many.best_params_["penalty_factors"].shape == (6,)
+    assert many.best_criterion_ < one.best_criterion_
+    with pytest.raises(ValueError, match=r"penalty_factors has shape \(24,\) but X has 6 groups"):
+        MultiTaskLasso(groups=4, penalty_factors=np.ones(24)).fit(X, Y)
 
 
 @pytest.mark.parametrize("method", ["implicit", "implicit_forward"])

@@ -43,6 +43,16 @@ def net(name, whole, points, criterion=1.0):
     return {"search": name, "whole": whole, "n_evals": len(alphas), "criterion": criterion, **lists}
 
 
+def found(condition, places, model="orientations together", share=0.8, chosen_by="given"):
+    x, y, z = np.array(places, dtype=float).reshape(-1, 3).T.tolist()
+    record = {"condition": condition, "model": model, "chosen_by": chosen_by, "share_of_alpha_max": share}
+    courses = {"times_ms": [60.0, 61.0], "of": list(range(len(x))), "nAm": [[0.5, 1.0 + k] for k in range(len(x))]}
+    return {
+        **record, "n_sources": len(x), "x_mm": x, "y_mm": y, "z_mm": z,
+        "peak_nAm": [1.0 + k for k in range(len(x))], "courses": courses,
+    }  # fmt: skip
+
+
 RECORDS = {
     "hypergradient": [
         ladder("implicit", [0.1, 0.2], [1e-2, 1e-6]),
@@ -63,12 +73,21 @@ RECORDS = {
         net("auto", 1.0, ([9.0, 1.0], [0.5, 0.5])),
         net("grid", 10.0, ([9.0, 1.0], [0.2, 0.8]), criterion=0.9),
     ],
+    "meg_sources": [
+        found("auditory", [[-60, 0, 50], [60, 0, 50]], share=0.85),
+        found("auditory", [[-60, 0, 50], [60, -60, 50], [5, 0, 50]]),  # one at the back, one in the middle
+        found("auditory", [], share=1.0),
+        found("visual", [[5, -70, 50], [40, -50, 50]]),
+        found("visual", [[5, -70, 50], [40, 10, 50]], share=0.75),
+        found("visual", [[40, 10, 50]], chosen_by="sensors left out"),
+    ],
 }
 HOLDS = {
     "hypergradient": [True, False, True],  # 6 and 4.75 times; half
     "jacobian": [True, False],
     "held_out": [True, True, False, False],  # first; 3.5 times and 9 times, from beginning to end; 2.5 times to close
     "elastic_net": [True, False],
+    "meg_sources": [True, False, False, True, False],
 }
 
 
@@ -91,7 +110,7 @@ def test_nothing_saved_is_said(tmp_path, capsys):
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("name", ["held_out", "elastic_net", "hypergradient"])
+@pytest.mark.parametrize("name", ["held_out", "elastic_net", "hypergradient", "meg_sources"])
 def test_absent_data_are_skipped_with_a_sentence(name, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("LAMBDAHAT_DATA", str(tmp_path / "nowhere"))
     command.main([name, "--quick", "--output", str(tmp_path)])

@@ -69,7 +69,7 @@ def block_factors(p):
     return np.resize(BLOCK_FACTORS, labels(p).max() + 1)
 
 
-# Penalties of blocks: of groups, for one target; of rows, for any number of targets.
+# Penalties of blocks, of groups and of rows, for any number of targets where they do not look at entries.
 GROUP_PENALTIES = {
     "groups": lambda p: group_lasso(labels(p), 0.1),
     "groups factors": lambda p: group_lasso(labels(p), 0.1, block_factors(p)),
@@ -87,6 +87,7 @@ ROW_PENALTIES = {
     "weighted rows": lambda p: weighted_groups(np.arange(p), weights(p), 1.3),
 }
 BLOCK_PENALTIES = GROUP_PENALTIES | ROW_PENALTIES
+ENTRYWISE = ("sparse groups", "tied sparse groups")
 
 DATAFITS = {
     "quadratic": Quadratic(),

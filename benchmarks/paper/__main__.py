@@ -10,7 +10,7 @@ from lambdahat.plots import paper
 from .. import output
 from ..common import Options, Record, machine, pinned
 
-NAMES = ("hypergradient", "jacobian", "held_out", "elastic_net")
+NAMES = ("hypergradient", "jacobian", "held_out", "elastic_net", "meg_sources")
 
 
 def run(name: str, options: Options) -> None:

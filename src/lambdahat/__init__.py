@@ -39,7 +39,6 @@ from lambdahat.estimators import (
     pivotal_alpha,
     simulated_alpha,
     theoretical_alpha,
-    whitener,
 )
 
 try:
@@ -94,5 +93,4 @@ __all__ = [
     "pivotal_alpha",
     "simulated_alpha",
     "theoretical_alpha",
-    "whitener",
 ]

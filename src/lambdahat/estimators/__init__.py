@@ -11,7 +11,7 @@ from lambdahat.estimators.gradient_search import GradientSearch
 from lambdahat.estimators.linear_models import ElasticNet, Lasso, WeightedLasso
 from lambdahat.estimators.logistic import SparseLogisticRegression
 from lambdahat.estimators.multinomial import MultinomialLogistic
-from lambdahat.estimators.noise import baseline_covariance, estimate_noise, whitener
+from lambdahat.estimators.noise import baseline_covariance, estimate_noise
 from lambdahat.estimators.one_vs_rest import OneVsRestLogistic
 from lambdahat.estimators.paths import PathResult, path
 from lambdahat.estimators.ridge import Ridge, RidgeCV
@@ -59,5 +59,4 @@ __all__ = [
     "pivotal_alpha",
     "simulated_alpha",
     "theoretical_alpha",
-    "whitener",
 ]

@@ -59,18 +59,24 @@ class MultiTaskLasso(BlockNorms, MultiTask):
     """``1/(2 Σs) Σ s_i ‖y_i − b − Wᵀx_i‖² + alpha Σ_j factor_j ‖W_j‖₂``, as scikit-learn's: rows ``W_j`` come and go.
 
     A feature is selected for all T targets or for none. The entry-wise ℓ1 norm, ``alpha Σ_jt |W_jt|``, is a Lasso for
-    each target.
+    each target. With ``groups``, the rows of a group come and go together: ``alpha Σ_g factor_g ‖W_g‖_F``.
 
     Parameters
     ----------
     alpha : float, default 1.0
         Strength of the penalty, at least zero. Literature that divides the loss by ``2 n T`` has the same solution with
         its strength multiplied by T.
+    groups : int, array, list of lists or dict, optional
+        As in :class:`GroupLasso`; by default every feature is a group of its own. ``penalty_factors`` are then one a
+        group, in the order of the sorted labels, or of the list or dict, and 1 where they are not given, whatever the
+        size of the group.
     {common}
+    groups_ : array of shape (p,)
+        The group of each feature, from 0.
 
     Notes
     -----
-    A search tunes ``alpha``, or with ``hyperparams=["penalty_factors"]`` one factor a feature.
+    A search tunes ``alpha``, or with ``hyperparams=["penalty_factors"]`` one factor a feature or group.
 
     Examples
     --------
@@ -89,6 +95,7 @@ class MultiTaskLasso(BlockNorms, MultiTask):
         self,
         alpha: float = 1.0,
         *,
+        groups: Any = None,
         fit_intercept: bool = True,
         standardize: bool = False,
         penalty_factors: Any = None,
@@ -97,6 +104,7 @@ class MultiTaskLasso(BlockNorms, MultiTask):
         warm_start: bool = False,
     ) -> None:
         self.alpha = alpha
+        self.groups = groups
         self.fit_intercept = fit_intercept
         self.standardize = standardize
         self.penalty_factors = penalty_factors
@@ -105,11 +113,17 @@ class MultiTaskLasso(BlockNorms, MultiTask):
         self.warm_start = warm_start
 
     def _block_labels(self, n_features: int) -> NDArray[np.intp]:
-        return np.arange(n_features)
+        return check_groups(self.groups, n_features)
 
     def _block_factors(self, labels: NDArray[np.intp]) -> Vector:
-        factors = self._factors(labels.size)
-        return np.ones(labels.size) if factors is None else factors
+        n_groups = int(labels.max()) + 1
+        what = "column" if self.groups is None else "group"
+        factors = check_factors(self.penalty_factors, n_groups, "penalty_factors", what)
+        return np.ones(n_groups) if factors is None else factors
+
+    def _keep(self, problems: Sequence[Any], solutions: Sequence[Solution], data: Data) -> None:
+        super()._keep(problems, solutions, data)
+        self.groups_ = self._block_labels(len(solutions[0].w))
 
 
 class MultiTaskElasticNet(AlphaAndRatio, MultiTask):

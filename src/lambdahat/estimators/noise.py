@@ -252,44 +252,6 @@ def baseline_covariance(baseline: Any, *, shrink: bool = True) -> Matrix:
     return np.asarray(0.5 * (C + C.T))
 
 
-def whitener(covariance: Any) -> Matrix:
-    """Matrix W with ``W C Wᵀ = I`` on the range of a covariance C, whose pseudo-inverse is ``WᵀW``.
-
-    ``W @ y`` and ``W @ X``, with channels as rows, then have noise of standard deviation 1 in each row, independent,
-    which is what a squared loss, and ``sigma=1.0``, suppose.
-
-    Parameters
-    ----------
-    covariance : array of shape (n_channels, n_channels)
-        Symmetric, positive semi-definite; it may be singular, as after signal-space separation or projections.
-
-    Returns
-    -------
-    array of shape (rank, n_channels)
-        ``diag(λ)^(−½) Uᵀ`` of the eigenvalues λ, from the largest on, that exceed the largest by no less than rounding,
-        n_channels · 2.2e-16. The number of rows is the rank of the covariance.
-
-    Raises
-    ------
-    ValueError
-        In one sentence, where the covariance is not square, symmetric and positive semi-definite, or is zero.
-    """
-    C = _matrix(covariance, "covariance")
-    if C.shape[0] != C.shape[1]:
-        raise ValueError(f"covariance has shape {C.shape}: pass a square matrix, (n_channels, n_channels)")
-    largest = float(np.abs(C).max())
-    if largest == 0.0:
-        raise ValueError("covariance is zero: there is no noise to whiten, pass that of samples that vary")
-    if float(np.abs(C - C.T).max()) > 1e-8 * largest:
-        raise ValueError("covariance is not symmetric: pass a covariance, or (C + C.T) / 2 where rounding is to blame")
-    values, vectors = _spectrum(0.5 * (C + C.T))
-    if values[-1] < 0.0:
-        raise ValueError(
-            f"covariance has eigenvalues from {values[-1]:.3g} to {values[0]:.3g}: pass a positive semi-definite matrix"
-        )
-    return np.asarray(vectors.T / np.sqrt(values)[:, None])
-
-
 def _matrix(values: Any, name: str) -> Matrix:
     """A finite float64 matrix, dense."""
     values = check_container(values, name)

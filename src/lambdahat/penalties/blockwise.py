@@ -27,10 +27,10 @@ class Blockwise:
     """``g(w) = Σ_b norm_b ‖w_b‖ + ½ l2_b ‖w_b‖² + Σ_j l1_j |w_j|``.
 
     A block is a set of columns with their coefficients for all targets: rows of a matrix are blocks of one column each,
-    groups are blocks for one target. ``labels`` says which block a column belongs to. Strengths are linear in θ, as
-    those of :class:`Separable` are: ``norm_b = norm_factors_b θ[norm_index_b]``, and so for the others. A block without
-    any strength is unpenalised, an infinite ``norm_b`` excludes it. ``l1`` is for one target (entries that vanish one
-    by one are problems of their own).
+    groups of features blocks for one target, and groups of rows blocks of several columns for several targets.
+    ``labels`` says which block a column belongs to. Strengths are linear in θ, as those of :class:`Separable` are:
+    ``norm_b = norm_factors_b θ[norm_index_b]``, and so for the others. A block without any strength is unpenalised, an
+    infinite ``norm_b`` excludes it. ``l1`` is for one target (entries vanish one by one in problems of their own).
     """
 
     theta: Vector
