@@ -252,7 +252,6 @@ def test_leave_one_out_of_sparse_columns():
         (SURE(sigma=1.0, degrees_of_freedom="exact"), lh.SqrtLasso(), "one", "no count of its degrees of freedom"),
         (AIC(), lh.HuberLasso(), "one", "needs a likelihood"),
         (AIC(sigma=1.0), lh.PoissonLasso(), "counts", "leave it out"),
-        (GCV(), lh.MultinomialLogistic(), "classes", "targets of its loss cannot be moved"),
         (BIC(), lh.SparseLogisticRegression(class_weight="balanced"), "labels", "class_weight"),
         (ALO(), lh.MultiTaskLasso(), "three", "ALO is for one target"),
         (ALO(), lh.SqrtLasso(), "one", "ALO is for one target and a loss whose rows do not depend"),

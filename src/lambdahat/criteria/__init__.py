@@ -1,6 +1,6 @@
 """What is minimised over the hyperparameters."""
 
-from lambdahat.criteria.base import Criterion, Data, Fold, Units, Validation, check_trainable, is_constant
+from lambdahat.criteria.base import Criterion, Data, Fold, Units, Validation, check_trainable, described, is_constant
 from lambdahat.criteria.cross_val import CrossValidation
 from lambdahat.criteria.held_out import HeldOut, judged_by
 from lambdahat.criteria.information import AIC, BIC, EBIC, GCV, AICc
@@ -27,6 +27,7 @@ __all__ = [
     "Units",
     "Validation",
     "check_trainable",
+    "described",
     "is_constant",
     "judged_by",
     "scored",

@@ -188,11 +188,17 @@ class Criterion(Protocol):
     def folds(self, model: Model | BoxModel, data: Data) -> list[Fold]:
         """The inner problems. Weights need not sum to one."""
 
-    def metric(self, model: Model | BoxModel) -> str:
-        """What users call it."""
 
-    def remark(self, model: Model | BoxModel) -> str:
-        """How a search went by it, in words, where there is more to say than that it was minimised."""
+def described(criterion: Criterion, model: Model | BoxModel, folds: Sequence[Fold]) -> tuple[str, str]:
+    """What users call a criterion, and how a search went by it where another one decided.
+
+    A criterion that is no mean of the loss's own metric has ``metric(model)``, and ``remark(model)`` where a verdict is
+    to be explained.
+    """
+    named: Any = criterion
+    metric = named.metric(model) if hasattr(named, "metric") else model.datafit.metric
+    decided = any(fold.verdict is not None for fold in folds)
+    return metric, named.remark(model) if decided and hasattr(named, "remark") else ""
 
 
 def check_trainable(folds: list[Fold], classes: NDArray[Any] | None = None) -> None:

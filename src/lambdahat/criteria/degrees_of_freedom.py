@@ -19,7 +19,9 @@ import scipy.linalg
 from lambdahat.coupled import CoupledModel
 from lambdahat.design import FACTORISED
 from lambdahat.linear import Curvature, Matrix, Vector
+from lambdahat.penalties import Entrywise
 from lambdahat.problem import Problem
+from lambdahat.two_stages import TwoStages
 
 # Beyond FACTORISED unknowns a trace is estimated by so many random signs, of which each costs a system.
 _SIGNS = 8
@@ -49,6 +51,8 @@ def degrees_of_freedom(
     float
         Of supports beyond 2,500 columns, with curvature, an estimate by eight fixed random vectors.
     """
+    if isinstance(problem.penalty, Entrywise):  # of classes, whose predictions matter up to a shift
+        return float(np.count_nonzero(w_S) + intercept * (w_S.shape[1] - 1))
     local = local_model(problem, support, w_S, offset)
     T = w_S.shape[1] if w_S.ndim == 2 else 1
     noise = np.eye(T) if noise is None else noise
@@ -63,6 +67,13 @@ def degrees_of_freedom(
     if not curvature.diagonal.any():
         return total + float(np.trace(noise) * min(support.size, local.design.rows.size - intercept))
     return total + _estimated(local, support, w_S, noise)
+
+
+def has_count(problem: Any) -> bool:
+    """Whether the degrees of freedom are those of one least-squares problem at the solution, or a count."""
+    if isinstance(problem, TwoStages) or not isinstance(problem, Problem):
+        return False
+    return problem.datafit.row_wise or isinstance(problem.penalty, Entrywise)
 
 
 def local_model(problem: Problem, support: Any, w_S: Matrix, offset: Any) -> Problem:

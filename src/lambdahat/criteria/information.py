@@ -11,8 +11,8 @@ from scipy.special import digamma, gammaln
 from lambdahat._validation import check_real
 from lambdahat.box_problem import BoxModel
 from lambdahat.criteria.base import Data, Fold, Units, only_changed
-from lambdahat.criteria.optimism import REMARK, Formula, Probing, check_observed, counts, observed_fold
-from lambdahat.datafits import Datafit, Gamma, Logistic, Poisson, Quadratic, RootMeanSquare
+from lambdahat.criteria.optimism import REMARK, Formula, Probing, check_observed, observed_fold
+from lambdahat.datafits import Datafit, Gamma, Logistic, Multinomial, Poisson, Quadratic, RootMeanSquare
 from lambdahat.problem import Model
 
 _LARGEST = 600.0  # whose exponential is finite
@@ -30,7 +30,7 @@ class AIC:
     """
 
     sigma: Any = None
-    n_probes: int = 1
+    n_probes: int | None = None
     step: float | None = None
     random_state: Any = 0
 
@@ -48,7 +48,7 @@ class AIC:
         return 2.0 * d, 2.0
 
     def remark(self, model: Model | BoxModel) -> str:
-        return REMARK if counts(model) else ""
+        return REMARK
 
     def folds(self, model: Model | BoxModel, data: Data) -> list[Fold]:
         name = type(self).__name__
@@ -95,7 +95,7 @@ class AIC:
             return Quadratic(), True, self.sigma is None
         if isinstance(datafit, Gamma):
             return datafit, False, self.sigma is None
-        if isinstance(datafit, Logistic | Poisson):
+        if isinstance(datafit, Logistic | Poisson | Multinomial):
             if self.sigma is not None:
                 raise ValueError("sigma is the noise of least squares or a Gamma model, not of this one: leave it out")
             return datafit, False, False
@@ -174,7 +174,7 @@ class GCV:
 
     Parameters
     ----------
-    n_probes : int, default 1
+    n_probes : int, optional
     step : float, optional
     random_state : int, default 0
         As in :class:`SURE`.
@@ -185,7 +185,7 @@ class GCV:
     Statistical Association 1986.
     """
 
-    n_probes: int = 1
+    n_probes: int | None = None
     step: float | None = None
     random_state: Any = 0
 
@@ -195,7 +195,7 @@ class GCV:
         return "GCV"
 
     def remark(self, model: Model | BoxModel) -> str:
-        return REMARK if counts(model) else ""
+        return REMARK
 
     def folds(self, model: Model | BoxModel, data: Data) -> list[Fold]:
         check_observed("GCV", model, data, "criterion='cv'")
@@ -226,7 +226,7 @@ _COMMON = """d is measured by finite differences and Monte Carlo, which gives a 
     ----------
     sigma : float, optional
         The standard deviation of the noise: with at least as many features as rows it has to be known.
-    n_probes : int, default 1
+    n_probes : int, optional
     step : float, optional
     random_state : int, default 0
         As in :class:`SURE`."""

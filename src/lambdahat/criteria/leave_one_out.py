@@ -10,8 +10,8 @@ import numpy as np
 
 from lambdahat.box_problem import BoxModel
 from lambdahat.criteria.base import Data, Fold, Solved, only_changed
-from lambdahat.criteria.degrees_of_freedom import Influences
-from lambdahat.criteria.optimism import Optimism, Probing, check_observed, counts, observed_fold
+from lambdahat.criteria.degrees_of_freedom import Influences, has_count
+from lambdahat.criteria.optimism import Optimism, Probing, check_observed, observed_fold
 from lambdahat.hypergradient import Judge
 from lambdahat.linear import Vector
 from lambdahat.problem import Model, Solution
@@ -37,7 +37,7 @@ class ALO:
 
     Parameters
     ----------
-    n_probes : int, default 1
+    n_probes : int, default 2
     step : float, optional
     random_state : int, default 0
         As in :class:`SURE`.
@@ -49,7 +49,7 @@ class ALO:
     parameter tuning in high dimensions*, ICML 2018.
     """
 
-    n_probes: int = 1
+    n_probes: int = 2
     step: float | None = None
     random_state: Any = 0
 
@@ -67,7 +67,7 @@ class ALO:
         assert isinstance(model, Model)
         probing = Probing(self.n_probes, self.step, self.random_state)
         fold = observed_fold(model, data, probing, lambda n: lambda fit, freedom: (freedom, 0.0, 1.0))
-        if len(fold.fitted) > 1 or data.y.ndim > 1 or not counts(model):
+        if len(fold.fitted) > 1 or fold.problems[0].y.ndim > 1 or not has_count(fold.problems[0]):
             raise ValueError(
                 "ALO is for one target and a loss whose rows do not depend on each other, solved in one stage: use "
                 f"{instead}"

@@ -23,12 +23,11 @@ import numpy as np
 from lambdahat._validation import check_count, check_real
 from lambdahat.box_problem import BoxModel
 from lambdahat.criteria.base import Data, Fold, Solved, Units
-from lambdahat.criteria.degrees_of_freedom import degrees_of_freedom
+from lambdahat.criteria.degrees_of_freedom import degrees_of_freedom, has_count
 from lambdahat.datafits import Datafit
 from lambdahat.hypergradient import Judge
 from lambdahat.linear import Matrix, Vector, by_row
 from lambdahat.problem import Model, Problem, Solution
-from lambdahat.two_stages import TwoStagesModel
 
 Formula = Callable[[float, float], tuple[float, float, float]]
 """Of the mean loss (twice the datafit's, so that it is a deviance) and the degrees of freedom: a criterion, and its
@@ -36,6 +35,9 @@ derivatives in both."""
 
 # Two fits are told apart by differences of about ε; an error of their gaps' root has to be small beside it.
 ACCURACY = 1e-8
+
+# Where X stores no more values than this, so many probes are taken.
+_SMALL, _PROBES = 1_000_000, 10
 
 REMARK = "measured degrees of freedom led the search, the exact ones decided among the points visited"
 
@@ -46,22 +48,29 @@ class Probing:
 
     Attributes
     ----------
-    n_probes : int
-        Fits beside the model's own, over which the measure is a mean.
+    n_probes : int, optional
+        Fits beside the model's own, over which the measure is a mean; by default ten where fits cost little, and one
+        elsewhere.
     step : float, optional
         ε in units of the noise; by default ``2/n^0.3``, Deledalle et al.'s.
     random_state : int
         Of δ, whose entries are ±1 (of all with independent entries, they have the least variance).
     """
 
-    n_probes: int = 1
+    n_probes: int | None = None
     step: float | None = None
     random_state: Any = 0
 
     def __post_init__(self) -> None:
-        check_count(self.n_probes, "n_probes")
+        if self.n_probes is not None:
+            check_count(self.n_probes, "n_probes")
         if self.step is not None:
             check_real(self.step, "step", open_low=True)
+
+
+def _n_values(problem: Problem) -> int:
+    """How many observations a row is: one for each target of least squares."""
+    return math.prod(problem.y.shape[1:]) if problem.datafit.quadratic else 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,8 +103,7 @@ class Optimism:
     def fit(self, k: int, z: Matrix) -> float:
         """The mean loss of a target."""
         problem = self.problems[k]
-        each = math.prod(problem.y.shape[1:])
-        return 2.0 / each * self.loss.value(problem.y + problem.y_mean, z, problem.design.weights)
+        return 2.0 / _n_values(problem) * self.loss.value(problem.y + problem.y_mean, z, problem.design.weights)
 
     def _moved(self, probe: int, z: Matrix, probed: Matrix) -> float:
         """What a probe has moved, its share of the degrees of freedom."""
@@ -108,11 +116,11 @@ class Optimism:
         fits = [self.fit(k, z[k]) for k in range(K)]
         moved = [self._moved(probe, z[probe % K], z[K + probe]) for probe in range(len(self.measures))]
         total = sum(fits) / K, sum(moved)
-        slope_of = self.problems[0].datafit.response_slope
+        vjp = self.problems[0].datafit.response_vjp
 
         def of_model(k: int) -> Judge:
             problem, probes = self.problems[k], range(k, len(moved), K)
-            each = math.prod(problem.y.shape[1:])
+            each = _n_values(problem)
 
             def error(support: Any, w_S: Matrix, offset: Any) -> tuple[float, Matrix, Any]:
                 here = self._prediction(k, (support, w_S, offset))
@@ -121,7 +129,8 @@ class Optimism:
                 value, by_fit, by_freedom = self.formula(fit, freedom)
                 losses = self.loss.gradient(problem.y + problem.y_mean, here)
                 slope = by_row((2.0 * by_fit / (K * each)) * problem.design.weights, losses)
-                slope = slope - by_freedom * sum(self.measures[probe] for probe in probes) * slope_of(here)
+                measure: Matrix = np.sum([self.measures[probe] for probe in probes], axis=0)
+                slope = slope - by_freedom * vjp(here, measure)
                 return value, problem.design.gradient_columns(support, slope), slope.sum(axis=0)
 
             return error
@@ -133,7 +142,7 @@ class Optimism:
                 here = self._prediction(K + probe, (support, w_S, offset))
                 freedom = total[1] + self._moved(probe, beside, here) - moved[probe]
                 value, _, by_freedom = self.formula(total[0], freedom)
-                slope = by_freedom * self.measures[probe] * slope_of(here)
+                slope = by_freedom * vjp(here, self.measures[probe])
                 return value, problem.design.gradient_columns(support, slope), slope.sum(axis=0)
 
             return error
@@ -171,7 +180,7 @@ class ExactFreedom:
 
 def check_observed(name: str, model: Model | BoxModel, data: Data, instead: str) -> None:
     """Refuse models whose fit to their own rows such a criterion cannot judge."""
-    if isinstance(model, BoxModel) or model.datafit.perturbed(np.ones(1), np.ones(1)) is None:
+    if isinstance(model, BoxModel) or not model.datafit.movable:
         raise ValueError(
             f"{name} does not fit this model: targets of its loss cannot be moved, and so its degrees of freedom not "
             f"be measured; use {instead}"
@@ -181,11 +190,6 @@ def check_observed(name: str, model: Model | BoxModel, data: Data, instead: str)
             f"{name} does not fit a model with class_weight, whose loss is not that of the rows as they were observed: "
             f"leave class_weight out, or use {instead}"
         )
-
-
-def counts(model: Model | BoxModel) -> bool:
-    """Whether the degrees of freedom are those of one least-squares problem at the solution."""
-    return isinstance(model, Model) and not isinstance(model, TwoStagesModel) and model.datafit.row_wise
 
 
 def observed_fold(
@@ -213,19 +217,20 @@ def observed_fold(
     """
     problems = model.several(data.storage, data.y, [data.sample_weight])[0]
     first = problems[0]
-    n = first.design.total_weight * math.prod(first.y.shape[1:]) * len(problems)
+    n = first.design.total_weight * _n_values(first) * len(problems)
     random = np.random.default_rng(probing.random_state)
     step = 2.0 / n**0.3 if probing.step is None else float(probing.step)
     probes, measures = [], []
     roots = np.sqrt(data.sample_weight)
-    for _ in range(probing.n_probes):
+    n_probes = probing.n_probes or (_PROBES if data.storage.n_stored <= _SMALL else 1)
+    for _ in range(n_probes):
         for problem in problems:
             probe, measure = _probed(model, problem, random, roots, step, root)
             probes.append(probe)
-            measures.append(measure / probing.n_probes)
+            measures.append(measure / n_probes)
     optimism = Optimism((*problems, *probes), tuple(measures), loss or model.datafit, formula(n))
     noise = None if root is None else root @ root.T
-    verdict = ExactFreedom(optimism, model.fit_intercept, noise) if exact and counts(model) else None
+    verdict = ExactFreedom(optimism, model.fit_intercept, noise) if exact and has_count(first) else None
     return Fold(optimism.problems, optimism, n_probes=len(probes), verdict=verdict, units=units(n), accuracy=ACCURACY)
 
 
@@ -246,6 +251,5 @@ def _probed(
         noise = signs * float(root[0, 0]) if y.ndim == 1 else signs @ root.T
         move, measure = by_row(inverse, step * noise), by_row(roots, noise / step)
     moved = datafit.perturbed(y, move)
-    assert moved is not None  # checked
     probe = replace(model, datafit=moved.datafit).problem(problem.design, moved.y)
     return probe, measure / moved.share

@@ -335,8 +335,5 @@ def metric_of(scoring: Any, model: Model | BoxModel) -> str:
 
 def remark_of(scoring: Any, model: Model | BoxModel) -> str:
     """How the search went by it, where it has no slope."""
-    found = Scoring.of(scoring, model)
-    if found is None or found.slope is not None:
-        return ""
-    led = model.datafit.metric
-    return f"{led} led the search, {found.name}, without a slope to follow, decided among the points visited"
+    led, decided = model.datafit.metric, metric_of(scoring, model)
+    return f"{led} led the search, {decided}, without a slope to follow, decided among the points visited"

@@ -10,7 +10,7 @@ import numpy as np
 from lambdahat._validation import check_name, check_real
 from lambdahat.box_problem import BoxModel
 from lambdahat.criteria.base import Data, Fold, Units, only_changed
-from lambdahat.criteria.optimism import REMARK, Formula, Probing, check_observed, counts, observed_fold
+from lambdahat.criteria.optimism import REMARK, Formula, Probing, check_observed, observed_fold
 from lambdahat.datafits import Quadratic
 from lambdahat.linear import Matrix
 from lambdahat.problem import Model
@@ -38,8 +38,9 @@ class SURE:
         Instead of ``sigma``, the covariance of the noise of T targets.
     degrees_of_freedom : {"auto", "exact", "monte_carlo"}, default "auto"
         What decides among the points visited. ``"auto"`` is exact where there is a count.
-    n_probes : int, default 1
-        Fits by which they are measured. More of them make the slope less random, at the price of a fit each.
+    n_probes : int, optional
+        Fits by which they are measured: more of them make the slope less random, at the price of a fit each. By default
+        ten where X holds up to a million values, and one elsewhere.
     step : float, optional
         Size of the finite differences over σ; by default ``2/n^0.3``.
     random_state : int, default 0
@@ -64,7 +65,7 @@ class SURE:
     sigma: Any = None
     covariance: Any = None
     degrees_of_freedom: str = "auto"
-    n_probes: int = 1
+    n_probes: int | None = None
     step: float | None = None
     random_state: Any = 0
 
@@ -84,7 +85,7 @@ class SURE:
         return "SURE"
 
     def remark(self, model: Model | BoxModel) -> str:
-        return "" if self.degrees_of_freedom == "monte_carlo" or not counts(model) else REMARK
+        return REMARK
 
     def folds(self, model: Model | BoxModel, data: Data) -> list[Fold]:
         check_observed("SURE", model, data, "HeldOut or criterion='cv'")

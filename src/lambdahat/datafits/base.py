@@ -119,8 +119,12 @@ class Datafit(Protocol):
     # the slopes ``f'`` by ``−m∘a`` and the responses by ``(f''/m)∘Δz``, whatever m is: their product is that of the
     # moves with ``f''∘Δz``.
 
-    def perturbed(self, y: Matrix, step: Matrix) -> Perturbed | None:
-        """The targets moved by a step, in whatever scale they have noise in; None where they cannot move."""
+    @property
+    def movable(self) -> bool:
+        """Whether targets can be moved: those of which noise is a part."""
+
+    def perturbed(self, y: Matrix, step: Matrix) -> Perturbed:
+        """The targets moved by a step, in whatever scale they have noise in."""
 
     def spread(self, y: Matrix, weights: Vector) -> float:
         """About the standard deviation of the noise, in that scale: a guess for the size of steps."""
@@ -128,5 +132,5 @@ class Datafit(Protocol):
     def response(self, z: Matrix) -> Matrix:
         """What answers to such steps: the prediction, or the mean."""
 
-    def response_slope(self, z: Matrix) -> Matrix:
-        """Its derivative."""
+    def response_vjp(self, z: Matrix, v: Matrix) -> Matrix:
+        """The transpose of its derivative, times v."""

@@ -126,6 +126,7 @@ class Cox(RowWise):
     latest: list[AtRisk] = field(default_factory=list, repr=False)
 
     quadratic = False
+    movable = False
     row_wise = False
     labels = False
     log_link = False
@@ -140,9 +141,6 @@ class Cox(RowWise):
 
     def read(self, y: Any, n: int, name: str = "y", X_name: str = "X") -> Vector:
         return Survival.read(y, n, name, X_name).codes
-
-    def perturbed(self, y: Matrix, step: Matrix) -> None:
-        return None  # nothing is added to times
 
     def check(self, y: Vector, name: str) -> None:
         if not np.any(y > 0.0):

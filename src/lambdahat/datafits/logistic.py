@@ -67,8 +67,8 @@ class Logistic(RowWise):
     def response(self, z: Vector) -> Vector:
         return np.asarray(np.tanh(0.5 * z))  # the mean label
 
-    def response_slope(self, z: Vector) -> Vector:
-        return 2.0 * self.curvature(z, z)
+    def response_vjp(self, z: Vector, v: Vector) -> Vector:
+        return 2.0 * self.curvature(z, z) * v
 
 
 @dataclass(frozen=True)

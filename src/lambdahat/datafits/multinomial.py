@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import logsumexp, xlogy
 
-from lambdahat.datafits.logistic import Logistic
+from lambdahat.datafits.base import Perturbed
+from lambdahat.datafits.logistic import Logistic, MeanLabel
 from lambdahat.datafits.row_wise import RowWise
 from lambdahat.linear import Matrix, Vector
 
@@ -37,8 +38,25 @@ class Multinomial(RowWise):
     kernel = None
     reach = 8.0
 
-    def perturbed(self, y: Matrix, step: Matrix) -> None:
-        return None  # a class is not moved
+    def perturbed(self, y: Matrix, step: Matrix) -> Perturbed:
+        # A row gives of its class to those whose step is positive. Others, of which there are K − 1, are measured: what
+        # probabilities answer sums to zero, so that nothing is left to say of the row's own class.
+        own = y > 0.5
+        given = np.where(own, 0.0, np.minimum(np.maximum(step, 0.0), 1.0 / y.shape[1]))
+        moved = np.where(own, 1.0 - given.sum(axis=1, keepdims=True), given)
+        taken = np.minimum(1.0, 1.0 / (y.shape[1] * np.maximum(np.abs(step), 1e-300)))
+        return Perturbed(MeanClasses(), moved, np.where(own, np.inf, 0.5 * taken))
+
+    def spread(self, y: Matrix, weights: Vector) -> float:
+        shares = weights @ y
+        return float(np.sqrt(np.mean(shares * (1.0 - shares))))
+
+    def response(self, z: Matrix) -> Matrix:
+        return self.probabilities(z)
+
+    def response_vjp(self, z: Matrix, v: Matrix) -> Matrix:
+        p = self.probabilities(z)
+        return np.asarray(p * (v - (p * v).sum(axis=1, keepdims=True)))
 
     def value(self, y: Matrix, z: Matrix, weights: Vector) -> float:
         odds = Odds.at(z)
@@ -52,6 +70,10 @@ class Multinomial(RowWise):
         """``exp(z_k) / Σ_j exp(z_j)``."""
         e = Odds.at(z).e
         return np.asarray((e / e.sum(axis=0)).T)
+
+    def one_class(self, others: Vector) -> OneClass:
+        """The loss of one class, where ``others`` are ``log Σ_{j≠k} exp(z_j)``."""
+        return OneClass(others)
 
     def curvature(self, y: Matrix, z: Matrix) -> Matrix:
         p = self.probabilities(z)
@@ -125,6 +147,14 @@ class Odds:
         return self
 
 
+@dataclass(frozen=True)
+class MeanClasses(Multinomial):
+    """The same where rows are shares of classes, as the mean of several rows is."""
+
+    def one_class(self, others: Vector) -> OneClass:
+        return OneMeanClass(others)
+
+
 @dataclass(frozen=True, eq=False)
 class OneClass(Logistic):
     """The loss of one class of a multinomial model, up to a constant: logistic in ``z − others``."""
@@ -142,3 +172,8 @@ class OneClass(Logistic):
 
     def curvature(self, y: Vector, z: Vector) -> Vector:
         return super().curvature(y, z - self.others)
+
+
+@dataclass(frozen=True, eq=False)
+class OneMeanClass(OneClass, MeanLabel):
+    """The same for a share of the class."""

@@ -83,5 +83,5 @@ class Poisson(RowWise):
     def response(self, z: Vector) -> Vector:
         return capped_exp(z)
 
-    def response_slope(self, z: Vector) -> Vector:
-        return capped_exp(z)
+    def response_vjp(self, z: Vector, v: Vector) -> Vector:
+        return capped_exp(z) * v

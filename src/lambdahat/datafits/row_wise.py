@@ -15,6 +15,7 @@ class RowWise:
     """What most losses have: nothing to prepare, a diagonal Hessian, any targets, and noise that adds to them."""
 
     row_wise = True
+    movable = True
 
     def prepared(self, y: Vector, weights: Vector) -> Self:
         return self
@@ -34,7 +35,7 @@ class RowWise:
     def shift(self, y: Vector, z: Vector, weights: Vector) -> float | None:
         return None
 
-    def perturbed(self, y: Matrix, step: Matrix) -> Perturbed | None:
+    def perturbed(self, y: Matrix, step: Matrix) -> Perturbed:
         return Perturbed(self, y + step, np.ones_like(step))
 
     def spread(self, y: Matrix, weights: Vector) -> float:
@@ -44,5 +45,5 @@ class RowWise:
     def response(self, z: Matrix) -> Matrix:
         return z
 
-    def response_slope(self, z: Matrix) -> Matrix:
-        return np.ones_like(z)
+    def response_vjp(self, z: Matrix, v: Matrix) -> Matrix:
+        return v

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lambdahat.datafits.row_wise import RowWise
-from lambdahat.linear import Matrix, Vector
+from lambdahat.linear import Vector
 
 
 @dataclass(frozen=True)
@@ -16,6 +16,7 @@ class SquaredHinge(RowWise):
     """
 
     quadratic = False
+    movable = False
     labels = True
     log_link = False
     metric = "squared hinge loss"
@@ -23,9 +24,6 @@ class SquaredHinge(RowWise):
     largest_curvature = 2.0
     kernel = None
     reach = 8.0
-
-    def perturbed(self, y: Matrix, step: Matrix) -> None:
-        return None  # a loss that stands for no noise
 
     def value(self, y: Vector, z: Vector, weights: Vector) -> float:
         return float(weights @ np.maximum(1.0 - y * z, 0.0) ** 2)

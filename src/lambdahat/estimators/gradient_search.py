@@ -33,6 +33,7 @@ from lambdahat.criteria import (
     Metric,
     Scoring,
     check_trainable,
+    described,
 )
 from lambdahat.estimators.base import LinearModel, validated
 from lambdahat.estimators.box_regions import make_box_region
@@ -211,7 +212,7 @@ class GradientSearch(MetaEstimatorMixin, BaseEstimator):
             objective, region = self._search(model, names, folds, prefix, criterion)
             self._keep(objective, getattr(criterion, "n_repeats", 1))
             made = model._model(names, None if data is None else data.classes)
-            self.metric_, remark = criterion.metric(made), criterion.remark(made)
+            self.metric_, remark = described(criterion, made, folds)
             self.status_ = "; ".join(filter(None, (self.status_, remark)))
             if self.refit and objective.failure is None:
                 self._refit(objective, data, X, y, sample_weight)

@@ -54,9 +54,6 @@ class Trials:
     def metric(self, model: Any) -> str:
         return f"{model.datafit.metric} of trials left out"
 
-    def remark(self, model: Any) -> str:
-        return ""
-
     def folds(self, model: Any, data: Data) -> list[Fold]:
         trials = check_array_of(self.trials, "trials", 3)
         if trials.shape[1:] != data.y.shape:

@@ -15,7 +15,7 @@ import numpy as np
 
 from lambdahat.coupled import CoupledModel, Passes
 from lambdahat.datafits import Multinomial
-from lambdahat.datafits.multinomial import Odds, OneClass
+from lambdahat.datafits.multinomial import Odds
 from lambdahat.design import Columns
 from lambdahat.linear import Matrix, Vector, by_row, rows_used
 from lambdahat.penalties import Entrywise
@@ -117,6 +117,7 @@ class Classes:
     def descend_class(self, k: int, h: Vector, descent: Descent, target: float) -> None:
         """Sweeps of class ``k``, on its support and the columns that violate its conditions most at ``h``."""
         assert isinstance(self.problem.penalty, Entrywise)
+        assert isinstance(self.problem.datafit, Multinomial)
         problem, penalty = self.problem, self.problem.penalty.column(k)
         w = self.w[:, k].copy()
         used = rows_used(w)
@@ -125,7 +126,7 @@ class Classes:
         if not columns.size:
             return
         self._odds = self._odds or Odds.at(self.z)
-        alone = OneClass(self._odds.others(self.z, k))
+        alone = self.problem.datafit.one_class(self._odds.others(self.z, k))
         problem = replace(problem, y=2.0 * problem.y[:, k] - 1.0, penalty=penalty, datafit=alone)
         iterate = ProxNewton(problem, w, None, self.z[:, k])
         now = np.zeros_like(h)
