@@ -6,9 +6,12 @@ import scipy.sparse
 from sklearn.base import clone
 from sklearn.linear_model import LassoLarsIC
 from sklearn.model_selection import LeaveOneOut
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 import lambdahat as lh
 from lambdahat import AIC, ALO, BIC, EBIC, GCV, SURE, AICc, CrossValidation, GradientSearch, hypergradient
+from lambdahat.criteria import base
 from lambdahat.criteria.degrees_of_freedom import degrees_of_freedom
 from lambdahat.estimators.base import validated
 from lambdahat.solvers import solve
@@ -86,6 +89,16 @@ def counted(model, X, y, covariance=None):
         support = problem.penalty.generalized_support(w)
         total += degrees_of_freedom(problem, support, w[support], 0.0, intercept=model.fit_intercept, noise=covariance)
     return total
+
+
+def exactly(model, X, y, criterion):
+    """The exact criterion at a tight solution."""
+    data = validated(clone(model), model, X, y)
+    (fold,) = criterion.folds(model._model(), data)
+    space = model._space(None, data.storage.shape[1])
+    problems = space.placed(fold.problems, space.theta(model._values(space, data.storage.shape[1])))
+    solutions = [solve(problem, tol=1e-13, max_iter=10_000) for problem in problems]
+    return fold.units.shown(fold.verdict(problems, solutions))
 
 
 @pytest.mark.parametrize("name", COUNTED)
@@ -182,7 +195,7 @@ def test_criteria_of_scikit_learn(criterion, name):
     price = 2.0 if name == "aic" else np.log(N)  # of the intercept, which they leave out
     for alpha, expected in list(zip(theirs.alphas_, theirs.criterion_, strict=True))[1:-1]:
         model = lh.Lasso(alpha=alpha * (1.0 + 1e-9), **TIGHT)
-        ours = at(model, X, Y, criterion(sigma=np.sqrt(0.7))).decisive[0]
+        ours = exactly(model, X, Y, criterion(sigma=np.sqrt(0.7)))
         assert ours - price == pytest.approx(expected, rel=1e-6)
 
 
@@ -318,3 +331,20 @@ def test_risk_is_estimated_without_bias():
         estimates.append(residual - 1.0 + 2.0 / N * counted(model, X, y))
     difference = np.subtract(estimates, errors)
     assert abs(difference.mean()) < 4.0 * difference.std() / np.sqrt(300)
+
+
+@pytest.mark.parametrize("criterion", [SURE(sigma=1.0), AIC(), ALO()])
+def test_few_columns_are_solved_by_their_normal_equations(criterion, monkeypatch):
+    weight = RNG.uniform(0.5, 2.0, size=N)
+    short = hypergradient(MODELS["elastic net"][0], X, Y, criterion=criterion, sample_weight=weight, tol=1e-12)
+    monkeypatch.setattr(base, "MOST_COLUMNS", 0)
+    plain = hypergradient(MODELS["elastic net"][0], X, Y, criterion=criterion, sample_weight=weight, tol=1e-12)
+    assert short.value == pytest.approx(plain.value, rel=1e-7)
+    np.testing.assert_allclose(short.gradient, plain.gradient, rtol=1e-5)
+
+
+def test_a_pipeline_is_fitted_to_all_rows():
+    inside = GradientSearch(make_pipeline(StandardScaler(), lh.Lasso()), criterion="aic").fit(X, Y)
+    alone = GradientSearch(lh.Lasso(standardize=True), criterion="aic").fit(X, Y)
+    assert inside.best_params_["lasso__alpha"] == pytest.approx(alone.best_params_["alpha"], rel=1e-4)
+    assert inside.best_criterion_ == pytest.approx(alone.best_criterion_, rel=1e-6)

@@ -107,6 +107,25 @@ def test_standardisation_can_be_left_out(data):
     assert plain["params"] != scaled["params"]
 
 
+@pytest.mark.parametrize("name", ["aic", "alo", "r2", "neg_median_absolute_error"])
+def test_tune_by_another_criterion(data, frame, name):
+    arguments = ("tune", data, "--target", "price", "--criterion", name)
+    report = json.loads(succeed(*arguments, "--json").stdout)
+    folds = KFold(5, shuffle=True, random_state=0)
+    search = GradientSearch(Lasso(standardize=True), criterion=name, cv=folds)
+    search.fit(frame.drop(columns="price"), frame["price"])
+    assert report["params"] == {"alpha": pytest.approx(search.best_params_["alpha"])}
+    assert report["metric"] == search.metric_
+    assert (", 5 folds" in succeed(*arguments).stdout) == (name not in ("aic", "alo"))
+
+
+def test_tune_by_one_standard_error(data):
+    arguments = ("tune", data, "--target", "price", "--json")
+    plain, simple = (json.loads(succeed(*arguments, *more).stdout) for more in ([], ["--one-standard-error"]))
+    assert simple["params"]["alpha"] > plain["params"]["alpha"]
+    assert "within one standard error" in simple["status"]
+
+
 def test_folds_are_shuffled_unless_told_otherwise(data, frame):
     frame.sort_values("price").to_csv(data, index=False)
     arguments = ("tune", data, "--target", "price", "--json")
@@ -357,6 +376,9 @@ def test_what_the_system_refuses_is_one_sentence(data, monkeypatch):
         (["tune", "data.csv", "--target", "y", "--cv", "1"], "--cv"),
         (["tune", "data.csv", "--target", "y", "--model", "lass"], "--model"),
         (["tune", "data.csv", "--target", "y", "--plot", "picture.doc"], "picture.doc is no kind of picture"),
+        (["tune", "data.csv", "--target", "y", "--criterion", "aci"], "did you mean 'aic'"),
+        (["tune", "data.csv", "--target", "y", "--criterion", "aic", "--one-standard-error"], "has no standard error"),
+        (["tune", "data.csv", "--target", "y", "--criterion", "sure"], "needs to know the noise"),
         (["predict", "data.csv"], "FILE"),
         (["nonsense"], "nonsense"),
     ],

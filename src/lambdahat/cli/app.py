@@ -133,6 +133,21 @@ def tune(
         typer.Option(help="Deal rows into folds at random, or take blocks as they come."),
     ] = True,
     standardize: Annotated[bool, typer.Option(help="Bring all features to one scale, fold by fold.")] = True,
+    criterion: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="What to minimise: cv (the error of the model's own loss on rows left out), a scorer of scikit-learn "
+            "on them (accuracy, r2, roc_auc, …), or without rows left out aic, aicc, bic, ebic, gcv or alo.",
+        ),
+    ] = "cv",
+    one_standard_error: Annotated[
+        bool,
+        typer.Option(
+            "--one-standard-error",
+            help="Take the strongest penalty within one standard error of the best criterion, for a simpler model.",
+        ),
+    ] = False,
     output: Annotated[
         Path | None, typer.Option(metavar="MODEL", dir_okay=False, help="Save the fitted model here.")
     ] = None,
@@ -157,8 +172,9 @@ def tune(
         if page is not None:
             _check_page(page)
         _check_target(tables.format_of(file), target)
+        judged_by = _criterion(criterion, _folds(cv, shuffle, model.classifies), one_standard_error)
         table = tables.read_training(file, target, labels=model.classifies)
-        search, seconds = _search(model, table, _folds(cv, shuffle, model.classifies), standardize)
+        search, seconds = _search(model, table, judged_by, standardize)
         report = models.unprefixed(summarise(search, seconds=seconds, feature_names=table.feature_names))
         if output is not None:
             models.SavedModel(search.best_estimator_, table.feature_names, table.target).save(output)
@@ -172,9 +188,10 @@ def tune(
             )
         else:
             rows, features = table.X.shape
+            folds = f", {cv} folds" if len(search.fold_criteria_) > 1 else ""
             typer.echo(
                 f"{model.value} for {table.target!r} from {file.name}: "
-                f"{rows} rows, {features} features, {cv} folds\n\n{report.to_text()}"
+                f"{rows} rows, {features} features{folds}\n\n{report.to_text()}"
             )
 
 
@@ -213,7 +230,25 @@ def _folds(number: int, shuffle: bool, stratified: bool) -> Any:
     return kind(number, shuffle=shuffle, random_state=0 if shuffle else None)
 
 
-def _search(model: Model, table: Any, cv: Any, standardize: bool) -> tuple[Any, float]:
+def _criterion(name: str, cv: Any, one_standard_error: bool) -> Any:
+    """The criterion of a name, or a question of usage."""
+    from lambdahat import CrossValidation
+    from lambdahat.estimators.gradient_search import as_criterion
+
+    try:
+        criterion = as_criterion(name, cv)
+    except ValueError as error:
+        raise typer.BadParameter(f"{error}.", param_hint="--criterion") from error
+    if not one_standard_error:
+        return criterion
+    if not isinstance(criterion, CrossValidation):
+        raise typer.BadParameter(
+            f"--criterion {name} has no standard error, which --one-standard-error asks for: use cv, or a scorer."
+        )
+    return CrossValidation(cv, rule="1se", scoring=criterion.scoring)
+
+
+def _search(model: Model, table: Any, criterion: Any, standardize: bool) -> tuple[Any, float]:
     """The fitted search and the seconds it took. What the library refuses is a fault of the data."""
     from scipy.sparse import issparse
 
@@ -224,7 +259,7 @@ def _search(model: Model, table: Any, cv: Any, standardize: bool) -> tuple[Any, 
     estimator = models.estimator_of(model.value, standardize=standardize, sparse=issparse(table.X))
     start = time.perf_counter()
     with progress("tuning") as callback:
-        search = GradientSearch(estimator, cv=cv, callback=callback)
+        search = GradientSearch(estimator, criterion=criterion, callback=callback)
         try:
             search.fit(table.X, table.y)
         except ValueError as error:

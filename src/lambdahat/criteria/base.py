@@ -13,16 +13,13 @@ from numpy.typing import NDArray
 from lambdahat._validation import check_targets, encode_labels
 from lambdahat.box_problem import BoxModel, BoxProblem
 from lambdahat.datafits import Datafit, Quadratic
-from lambdahat.design import Columns, Design, Moments, NormalEquations
+from lambdahat.design import Columns, DenseStorage, Design, Moments, NormalEquations
 from lambdahat.hypergradient import Judge
 from lambdahat.linear import Matrix, Vector, by_row
 from lambdahat.problem import Model, Problem, Solution
 
 Solved = tuple[Columns, Matrix, float]
 """Support, coefficients there, and offset of a solution."""
-
-# Below this share of ‖y‖² a mean squared error from normal equations has lost digits to cancellation.
-_CANCELLATION = 1e-7
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,10 +69,9 @@ class Validation:
     def error(self, support: NDArray[np.int32], w_S: Matrix, offset: Any = 0.0) -> tuple[float, Matrix, Any]:
         """The weighted mean of the metric, its gradient with respect to ``w`` on the support, and to the offset."""
         if self.normal is not None:
-            c, Gw = self.normal.c[support], (w_S @ self.normal.G[support])[support]
-            value = self.normal.yy - float((2.0 * c - Gw) @ w_S)
-            if value > _CANCELLATION * self.normal.yy:
-                return value, 2.0 * (Gw - c), 0.0
+            value = self.normal.squared_error(support, w_S)
+            if value is not None:
+                return value, self.normal.squared_error_slope(support, w_S), 0.0
         z, weights = self.design.product(support, w_S) + offset, self.design.weights
         n_targets = math.prod(self.y.shape[1:]) if self.datafit.quadratic else 1  # the error is their mean
         factor = self.datafit.metric_factor / n_targets
@@ -199,6 +195,23 @@ def described(criterion: Criterion, model: Model | BoxModel, folds: Sequence[Fol
     metric = named.metric(model) if hasattr(named, "metric") else model.datafit.metric
     decided = any(fold.verdict is not None for fold in folds)
     return metric, named.remark(model) if decided and hasattr(named, "remark") else ""
+
+
+# Normal equations are used for up to so many columns, if these are half as many as the rows or few in any case.
+MOST_COLUMNS = 2000
+FEW_COLUMNS = 200
+
+
+def has_few_columns(model: Model, data: Data) -> bool:
+    """Whether problems are solved by their normal equations: where X is dense with few columns, and read once then."""
+    n, p = data.storage.shape
+    return (
+        model.datafit.quadratic
+        and data.y.ndim == 1
+        and isinstance(data.storage, DenseStorage)
+        and p <= min(MOST_COLUMNS, max(n // 2, FEW_COLUMNS))
+        and model.penalty(p, 1.0).labels is None
+    )
 
 
 def check_trainable(folds: list[Fold], classes: NDArray[Any] | None = None) -> None:

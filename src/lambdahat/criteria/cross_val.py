@@ -13,10 +13,10 @@ from sklearn.model_selection import RepeatedKFold, RepeatedStratifiedKFold, chec
 
 from lambdahat._validation import check_count, check_name
 from lambdahat.box_problem import BoxModel, BoxProblem
-from lambdahat.criteria.base import Data, Fold, Validation, only_changed
+from lambdahat.criteria.base import Data, Fold, Validation, has_few_columns, only_changed
 from lambdahat.criteria.scoring import Scoring, metric_of, remark_of, scored
 from lambdahat.criteria.together import together
-from lambdahat.design import DenseStorage, shared_moments
+from lambdahat.design import shared_moments
 from lambdahat.problem import Model, Problem
 
 
@@ -152,16 +152,7 @@ def _from_moments(
 ) -> list[Fold] | None:
     """The folds by their normal equations, where X is dense with few columns: X is read once for all folds."""
     storage, K = data.storage, len(train)
-    n, p = storage.shape
-    if (
-        isinstance(model, BoxModel)
-        or not model.datafit.quadratic
-        or data.y.ndim > 1
-        or model.penalty(p, 1.0).labels is not None
-        or not isinstance(storage, DenseStorage)
-        or p > MOST_COLUMNS
-        or p > max(n // 2, FEW_COLUMNS)
-    ):
+    if isinstance(model, BoxModel) or not has_few_columns(model, data):
         return None
     base = data.sample_weight
     if any(not np.array_equal(weight, np.where(weight > 0.0, base, 0.0)) for weight in (*train, *test)):
@@ -180,8 +171,3 @@ def _from_moments(
         judged = problem.design.elsewhere(storage, test[k] / parts[K + k].weight)
         folds.append(Fold((problem,), Validation(judged, problem.y, parts[K + k].about(center))))
     return folds
-
-
-# Normal equations are used for up to so many columns, if these are half as many as the rows or few in any case.
-MOST_COLUMNS = 2000
-FEW_COLUMNS = 200

@@ -62,7 +62,9 @@ def degrees_of_freedom(
         return total
     curvature = local.penalty.restricted(support).curvature(w_S)
     if support.size <= FACTORISED:
-        return total + trace(local.design.support_gram(support), curvature, w_S, noise)
+        known = local.normal
+        G = local.design.support_gram(support) if known is None else known.G[np.ix_(support, support)]
+        return total + trace(G, curvature, w_S, noise)
     if local.design.rows.size <= FACTORISED and curvature.U is None and np.all(curvature.diagonal > 0.0):
         return total + float(np.trace(noise)) * float(np.sum(_by_rows(local, support, curvature.diagonal)))
     if not curvature.diagonal.any():
@@ -219,8 +221,8 @@ class Influences:
         for block in self.local.design.row_blocks(self.support):
             rows = block.rows
             moves = pushes[rows, None] * block.times(self.inverse) + np.outer(self.weights[rows], self.step)
-            for i, move in enumerate(moves):
-                stopped = penalty.crossing(self.w_S, self.w_S + move)
+            for i in np.flatnonzero(np.any((self.w_S + moves) * self.w_S < 0.0, axis=1)):
+                stopped = penalty.crossing(self.w_S, self.w_S + moves[i])
                 if stopped is not None:
                     moves[i] = stopped - self.w_S
             out[rows] += block.dots(moves)

@@ -109,14 +109,17 @@ class LeaveOneOut:
 
         def error_at(z: Vector, freedom: float) -> tuple[float, Vector, float]:
             """The criterion, its slope in z and in the degrees of freedom."""
-            scale = freedom / total if total > 0.0 else 1.0
-            left = 1.0 - np.minimum(scale * each * bends, _MOST)
-            slopes = datafit.gradient(y, z)
-            without = z + scale * each * slopes / left
-            value = datafit.metric_factor * datafit.value(y, without, s)
-            outer = datafit.metric_factor * s * datafit.gradient(y, without)
-            slope = outer * (1.0 + scale * each * datafit.curvature(y, z) / left)
-            by_scale = float(outer @ (each * slopes / left**2))
+            with np.errstate(over="ignore", invalid="ignore"):  # of a row that nothing else holds
+                scale = freedom / total if total > 0.0 else 1.0
+                left = 1.0 - np.minimum(scale * each * bends, _MOST)
+                slopes = datafit.gradient(y, z)
+                without = z + scale * each * slopes / left
+                value = datafit.metric_factor * datafit.value(y, without, s)
+                outer = datafit.metric_factor * s * datafit.gradient(y, without)
+                slope = outer * (1.0 + scale * each * datafit.curvature(y, z) / left)
+                by_scale = float(outer @ (each * slopes / left**2))
+            if not np.isfinite(value + by_scale + float(np.abs(slope).sum())):
+                return np.inf, np.zeros_like(z), 0.0
             return value, slope, by_scale / total if total > 0.0 else 0.0
 
         at = problem.prediction(*solved[0])

@@ -16,15 +16,17 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from lambdahat._validation import check_count, check_real
 from lambdahat.box_problem import BoxModel
-from lambdahat.criteria.base import Data, Fold, Solved, Units
+from lambdahat.criteria.base import Data, Fold, Solved, Units, has_few_columns
 from lambdahat.criteria.degrees_of_freedom import degrees_of_freedom, has_count
 from lambdahat.datafits import Datafit
+from lambdahat.design import shared_moments
 from lambdahat.hypergradient import Judge
 from lambdahat.linear import Matrix, Vector, by_row
 from lambdahat.problem import Model, Problem, Solution
@@ -96,58 +98,82 @@ class Optimism:
     def n_targets(self) -> int:
         return len(self.problems) - len(self.measures)
 
-    def _prediction(self, k: int, at: Solved) -> Matrix:
-        problem = self.problems[k]
-        return np.asarray(problem.prediction(*at) + problem.y_mean)
-
-    def fit(self, k: int, z: Matrix) -> float:
+    def fit(self, k: int, at: Solved) -> float:
         """The mean loss of a target."""
-        problem = self.problems[k]
+        problem, (support, w_S, _) = self.problems[k], at
+        if problem.normal is not None and self.loss.quadratic:
+            value = problem.normal.squared_error(support, w_S)
+            if value is not None:
+                return value
+        z = problem.prediction(*at) + problem.y_mean
         return 2.0 / _n_values(problem) * self.loss.value(problem.y + problem.y_mean, z, problem.design.weights)
 
-    def _moved(self, probe: int, z: Matrix, probed: Matrix) -> float:
-        """What a probe has moved, its share of the degrees of freedom."""
-        response = self.problems[0].datafit.response
-        return float(np.vdot(self.measures[probe], response(probed) - response(z)))
+    def _fit_slopes(self, k: int, at: Solved) -> tuple[Matrix, Any]:
+        """Of the mean loss, in the coefficients and the offset."""
+        problem, (support, w_S, _) = self.problems[k], at
+        if problem.normal is not None and self.loss.quadratic:
+            return problem.normal.squared_error_slope(support, w_S), 0.0
+        z = problem.prediction(*at) + problem.y_mean
+        losses = self.loss.gradient(problem.y + problem.y_mean, z)
+        slope = by_row(2.0 / _n_values(problem) * problem.design.weights, losses)
+        return problem.design.gradient_columns(support, slope), slope.sum(axis=0)
+
+    @cached_property
+    def _pulls(self) -> list[Matrix] | None:
+        """``X̃ᵀm`` of all measures, where predictions themselves answer: then no row is needed any more."""
+        if not self.problems[0].datafit.answers_by_prediction:
+            return None
+        return [self.problems[0].design.gradient(measure) for measure in self.measures]
+
+    def _answer(self, probe: int, k: int, at: Solved) -> float:
+        """``⟨m, response⟩`` of a problem's solution."""
+        problem, (support, w_S, offset), measure = self.problems[k], at, self.measures[probe]
+        if self._pulls is not None:
+            shift = np.sum(measure.sum(axis=0) * (offset + problem.y_mean))
+            return float(np.vdot(self._pulls[probe][support], w_S) + shift)
+        z = problem.prediction(*at) + problem.y_mean
+        return float(np.vdot(measure, problem.datafit.response(z)))
+
+    def _answer_slopes(self, probe: int, k: int, at: Solved) -> tuple[Matrix, Any]:
+        problem, (support, _, _), measure = self.problems[k], at, self.measures[probe]
+        if self._pulls is not None:
+            return self._pulls[probe][support], measure.sum(axis=0)
+        slope = problem.datafit.response_vjp(problem.prediction(*at) + problem.y_mean, measure)
+        return problem.design.gradient_columns(support, slope), slope.sum(axis=0)
 
     def judges(self, problems: Sequence[Any], solved: Sequence[Solved]) -> list[Judge]:
         K = self.n_targets
-        z = [self._prediction(k, at) for k, at in enumerate(solved)]
-        fits = [self.fit(k, z[k]) for k in range(K)]
-        moved = [self._moved(probe, z[probe % K], z[K + probe]) for probe in range(len(self.measures))]
-        total = sum(fits) / K, sum(moved)
-        vjp = self.problems[0].datafit.response_vjp
+        fits = [self.fit(k, solved[k]) for k in range(K)]
+        before = [self._answer(probe, probe % K, solved[probe % K]) for probe in range(len(self.measures))]
+        after = [self._answer(probe, K + probe, solved[K + probe]) for probe in range(len(self.measures))]
+        fit, freedom = sum(fits) / K, sum(after) - sum(before)
 
         def of_model(k: int) -> Judge:
-            problem, probes = self.problems[k], range(k, len(moved), K)
-            each = _n_values(problem)
+            probes = range(k, len(before), K)
 
             def error(support: Any, w_S: Matrix, offset: Any) -> tuple[float, Matrix, Any]:
-                here = self._prediction(k, (support, w_S, offset))
-                fit = total[0] + (self.fit(k, here) - fits[k]) / K
-                freedom = total[1] + sum(self._moved(probe, here, z[K + probe]) - moved[probe] for probe in probes)
-                value, by_fit, by_freedom = self.formula(fit, freedom)
-                losses = self.loss.gradient(problem.y + problem.y_mean, here)
-                slope = by_row((2.0 * by_fit / (K * each)) * problem.design.weights, losses)
-                measure: Matrix = np.sum([self.measures[probe] for probe in probes], axis=0)
-                slope = slope - by_freedom * vjp(here, measure)
-                return value, problem.design.gradient_columns(support, slope), slope.sum(axis=0)
+                at = support, w_S, offset
+                fit_here = fit + (self.fit(k, at) - fits[k]) / K
+                freedom_here = freedom - sum(self._answer(probe, k, at) - before[probe] for probe in probes)
+                value, by_fit, by_freedom = self.formula(fit_here, freedom_here)
+                by_w, by_offset = (by_fit / K * slope for slope in self._fit_slopes(k, at))
+                for probe in probes:
+                    answer_w, answer_offset = self._answer_slopes(probe, k, at)
+                    by_w, by_offset = by_w - by_freedom * answer_w, by_offset - by_freedom * answer_offset
+                return value, by_w, by_offset
 
             return error
 
         def of_probe(probe: int) -> Judge:
-            problem, beside = self.problems[K + probe], z[probe % K]
-
             def error(support: Any, w_S: Matrix, offset: Any) -> tuple[float, Matrix, Any]:
-                here = self._prediction(K + probe, (support, w_S, offset))
-                freedom = total[1] + self._moved(probe, beside, here) - moved[probe]
-                value, _, by_freedom = self.formula(total[0], freedom)
-                slope = by_freedom * vjp(here, self.measures[probe])
-                return value, problem.design.gradient_columns(support, slope), slope.sum(axis=0)
+                at = support, w_S, offset
+                value, _, by_freedom = self.formula(fit, freedom + self._answer(probe, K + probe, at) - after[probe])
+                by_w, by_offset = self._answer_slopes(probe, K + probe, at)
+                return value, by_freedom * by_w, by_freedom * by_offset
 
             return error
 
-        return [of_model(k) for k in range(K)] + [of_probe(probe) for probe in range(len(moved))]
+        return [of_model(k) for k in range(K)] + [of_probe(probe) for probe in range(len(before))]
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,7 +197,7 @@ class ExactFreedom:
         fit = freedom = 0.0
         for k, (problem, solution) in enumerate(zip(problems[:K], solutions[:K], strict=True)):
             at = solution.support, solution.w[solution.support], problem.offset(solution)
-            fit += self.optimism.fit(k, self.optimism._prediction(k, at)) / K
+            fit += self.optimism.fit(k, at) / K
             support = problem.penalty.generalized_support(solution.w)
             w_S = solution.w[support]
             freedom += degrees_of_freedom(problem, support, w_S, at[2], intercept=self.intercept, noise=self.noise)
@@ -215,7 +241,7 @@ def observed_fold(
     units : callable
         Of the number of observations.
     """
-    problems = model.several(data.storage, data.y, [data.sample_weight])[0]
+    problems = _problems(model, data)
     first = problems[0]
     n = first.design.total_weight * _n_values(first) * len(problems)
     random = np.random.default_rng(probing.random_state)
@@ -232,6 +258,18 @@ def observed_fold(
     noise = None if root is None else root @ root.T
     verdict = ExactFreedom(optimism, model.fit_intercept, noise) if exact and has_count(first) else None
     return Fold(optimism.problems, optimism, n_probes=len(probes), verdict=verdict, units=units(n), accuracy=ACCURACY)
+
+
+def _problems(model: Model, data: Data) -> tuple[Problem, ...]:
+    """Those of all rows, by normal equations where X has few columns."""
+    if has_few_columns(model, data):
+        center = model.fit_intercept or model.standardize
+        rows = data.sample_weight > 0.0
+        moments = shared_moments(data.storage, data.y, data.sample_weight, [rows], center=center)
+        if moments is not None:
+            data.moments.append(moments[0])
+            return (model.problem_from_moments(data.storage, data.y, data.sample_weight, moments[0]),)
+    return model.several(data.storage, data.y, [data.sample_weight])[0]
 
 
 def _probed(
@@ -251,5 +289,9 @@ def _probed(
         noise = signs * float(root[0, 0]) if y.ndim == 1 else signs @ root.T
         move, measure = by_row(inverse, step * noise), by_row(roots, noise / step)
     moved = datafit.perturbed(y, move)
-    probe = replace(model, datafit=moved.datafit).problem(problem.design, moved.y)
+    design, normal = problem.design, problem.normal
+    probe = replace(model, datafit=moved.datafit).problem(design, moved.y)
+    if normal is not None:
+        q = design.weights * probe.y
+        probe = replace(probe, normal=replace(normal, c=design.gradient(q), yy=float(q @ probe.y)))
     return probe, measure / moved.share

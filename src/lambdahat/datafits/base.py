@@ -129,8 +129,12 @@ class Datafit(Protocol):
     def spread(self, y: Matrix, weights: Vector) -> float:
         """About the standard deviation of the noise, in that scale: a guess for the size of steps."""
 
+    @property
+    def answers_by_prediction(self) -> bool:
+        """Whether what answers to such steps is the prediction itself."""
+
     def response(self, z: Matrix) -> Matrix:
-        """What answers to such steps: the prediction, or the mean."""
+        """What answers: the prediction, or the mean."""
 
     def response_vjp(self, z: Matrix, v: Matrix) -> Matrix:
         """The transpose of its derivative, times v."""

@@ -26,6 +26,7 @@ class Logistic(RowWise):
     largest_curvature = 0.25
     kernel = (LOGISTIC, 0.0)
     reach = 8.0
+    answers_by_prediction = False
 
     def value(self, y: Vector, z: Vector, weights: Vector) -> float:
         margin = y * z

@@ -37,6 +37,7 @@ class Multinomial(RowWise):
     largest_curvature = 0.5
     kernel = None
     reach = 8.0
+    answers_by_prediction = False
 
     def perturbed(self, y: Matrix, step: Matrix) -> Perturbed:
         # A row gives of its class to those whose step is positive. Others, of which there are K − 1, are measured: what

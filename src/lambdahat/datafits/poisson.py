@@ -26,6 +26,7 @@ class Poisson(RowWise):
     largest_curvature = np.inf
     kernel = None
     reach = 8.0
+    answers_by_prediction = False
 
     def check(self, y: Vector, name: str) -> None:
         negative = np.flatnonzero(y < 0.0)

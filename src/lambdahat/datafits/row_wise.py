@@ -16,6 +16,7 @@ class RowWise:
 
     row_wise = True
     movable = True
+    answers_by_prediction = True
 
     def prepared(self, y: Vector, weights: Vector) -> Self:
         return self

@@ -18,6 +18,8 @@ from lambdahat.linear import Curvature, Matrix, Vector, solve_gram
 
 _BLOCK = 4096  # rows in a block: it should still be in cache when it is multiplied
 _MAX_GROUPS = 64
+# Below this share of ‖y‖² a mean squared error from normal equations has lost digits to cancellation.
+CANCELLATION = 1e-7
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +30,15 @@ class NormalEquations:
     c: Vector
     yy: float
     n_rows: int = 0
+
+    def squared_error(self, support: NDArray[np.int32], w_S: Vector) -> float | None:
+        """``Σ s_i (y_i − x̃_iᵀw)²``; None where it is so small that its digits are lost to cancellation."""
+        value = self.yy - float((2.0 * self.c[support] - (w_S @ self.G[support])[support]) @ w_S)
+        return value if value > CANCELLATION * self.yy else None
+
+    def squared_error_slope(self, support: NDArray[np.int32], w_S: Vector) -> Vector:
+        """Its derivatives in ``w_S``."""
+        return np.asarray(2.0 * ((w_S @ self.G[support])[support] - self.c[support]))
 
     def solve_support(self, support: NDArray[np.int32], curvature: Curvature, b: Vector) -> Vector:
         """Solve ``(G_SS + curvature) v = b``; minimum norm when singular."""
