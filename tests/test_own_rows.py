@@ -141,8 +141,8 @@ def test_sparse_columns_count_as_dense_ones(name):
 def test_weights_are_repetitions(criterion):
     times = RNG.integers(1, 4, size=N)
     model = MODELS["elastic net"][0]
-    repeated = at(model, np.repeat(X, times, axis=0), np.repeat(Y, times), criterion).decisive
-    assert at(model, X, Y, criterion, sample_weight=times.astype(float)).decisive == pytest.approx(repeated, rel=1e-7)
+    repeated = at(model, np.repeat(X, times, axis=0), np.repeat(Y, times), criterion).values
+    assert at(model, X, Y, criterion, sample_weight=times.astype(float)).values == pytest.approx(repeated, rel=1e-7)
 
 
 def judged_pairs():
@@ -183,7 +183,7 @@ def test_monte_carlo_is_right_in_the_mean(target):
     model = lh.Lasso(alpha=0.1) if target == "one" else model
     criterion = GCV(n_probes=300, step=1e-3)
     trace = at(model, X, TARGETS[target], criterion)
-    left = np.sqrt(trace.decisive[0] / trace.values[0])  # (1 − d/n) over (1 − exact/n)
+    left = np.sqrt(trace.values[0] / trace.followed[0])  # (1 − d/n) over (1 − exact/n)
     exact = np.count_nonzero(model.fit(X, TARGETS[target]).coef_) + 1
     measured = N * (1.0 - (1.0 - exact / N) / (1.0 / left)) if left == 0.0 else N * (1.0 - left * (1.0 - exact / N))
     assert measured == pytest.approx(exact, abs=4.0 * np.sqrt(2.0 * exact / 300) * (1.0 if target == "one" else 2.0))
@@ -226,7 +226,7 @@ def test_approximate_leave_one_out(name):
         "positive": rng.gamma(3.0, np.exp(signal) / 3.0),
         "labels": rng.random(n) < 1.0 / (1.0 + np.exp(-2.0 * signal)),
     }[target]
-    approximate = at(model, X, y, ALO()).decisive[0]
+    approximate = at(model, X, y, ALO()).values[0]
     brute = hypergradient(model, X, y, criterion=CrossValidation(LeaveOneOut()), tol=1e-10).value
     assert approximate == pytest.approx(brute, rel=0.02)
 
@@ -247,9 +247,7 @@ def test_leave_one_out_of_sparse_columns():
         model, target = MODELS[name]
         dense = at(model, some, TARGETS[target], ALO())
         sparse = at(model, scipy.sparse.csc_array(some), TARGETS[target], ALO())
-        assert sparse.decisive == pytest.approx(
-            dense.decisive, rel=1e-5
-        )  # solved to gaps of 1e-8, the one and the other
+        assert sparse.values == pytest.approx(dense.values, rel=1e-5)  # solved to gaps of 1e-8, the one and the other
         assert sparse.values == pytest.approx(dense.values, rel=1e-4)
 
 
@@ -309,8 +307,8 @@ def test_searches(criterion, name):
     """The exact criterion decides among the points visited, and the best one is refitted."""
     search = GradientSearch(MODELS[name][0], criterion=criterion).fit(X, Y)
     trace = search.trace_
-    assert search.best_criterion_ == trace.decisive.min() == pytest.approx(search.fold_criteria_[0])
-    assert trace.decisive[search.best_index_] == trace.decisive.min()
+    assert search.best_criterion_ == trace.values.min() == pytest.approx(search.fold_criteria_[0])
+    assert trace.values[search.best_index_] == trace.values.min()
     assert search.metric_ == (criterion.upper().replace("AICC", "AICc") if criterion in NAMES else search.metric_)
     assert np.all(np.isfinite(search.coef_))
     for key, value in search.best_params_.items():

@@ -31,6 +31,7 @@ def fitted(hyperparams=ALPHAS[:, None], names=("alpha",), n_folds=5):
         hyperparams=hyperparams,
         values=distance**2,
         gradients=2 * distance[:, None] / hyperparams,
+        is_led=False,
     )
     return SimpleNamespace(trace_=trace, fold_criteria_=np.ones(n_folds))
 
@@ -118,6 +119,15 @@ def test_the_axis_calls_nothing_held_out_that_is_not(axes):
     search = fitted(n_folds=1)
     search.metric_, search.setting_ = "SURE", SimpleNamespace(judged_by="")
     assert plot_criterion(search, ax=axes).get_ylabel() == "SURE"
+
+
+def test_a_search_that_was_led_has_no_slopes_and_a_star_where_it_chose(axes):
+    search = fitted()
+    search.trace_.is_led, search.best_index_ = True, 3
+    plot_criterion(search, ax=axes)
+    assert "its hypergradients (slopes)" not in axes.get_legend_handles_labels()[1]
+    star = next(label for label in axes.get_legend_handles_labels()[1] if label.startswith("chosen"))
+    assert star == f"chosen, λ = {search.trace_.hyperparams[3, 0]:.3g}"
 
 
 def test_traces_show_the_best_so_far_against_their_cost(axes):

@@ -88,13 +88,13 @@ def test_scores_without_slopes_decide_among_the_points_visited():
         X, TARGETS["labels"]
     )
     assert search.metric_ == "−accuracy"
-    assert search.best_criterion_ == search.trace_.decisive.min()
-    assert search.trace_.values[search.best_index_] > 0.0
+    assert search.best_criterion_ == search.trace_.values.min()
+    assert search.trace_.followed[search.best_index_] > 0.0
     assert "log-loss led the search, −accuracy, without a slope to follow, decided among the points" in search.status_
-    assert "decisive" in search.trace_.to_frame().columns
+    assert "followed" in search.trace_.to_frame().columns
     own = GradientSearch(MODELS["logistic"][0], cv=folds_of("labels")).fit(X, TARGETS["labels"])
     assert "led the search" not in own.status_
-    assert "decisive" not in own.trace_.to_frame().columns
+    assert "followed" not in own.trace_.to_frame().columns
     at_own = at(clone(MODELS["logistic"][0]).set_params(**own.best_params_), X, TARGETS["labels"], "accuracy")
     assert search.best_criterion_ <= at_own.best_criterion_ + 0.1
 
@@ -225,7 +225,7 @@ def test_one_standard_error(model):
         further.set_params(l1_ratio=search.best_params_["l1_ratio"])
     assert hypergradient(further, X, Y, cv=folds_of("one")).value > bound
     assert "within one standard error" in search.status_
-    assert search.trace_.values[search.best_index_] == search.best_criterion_
+    assert search.trace_.followed[search.best_index_] == search.best_criterion_
 
 
 def test_one_fold_has_no_standard_error():

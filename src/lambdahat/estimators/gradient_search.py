@@ -267,8 +267,8 @@ class GradientSearch(MetaEstimatorMixin, BaseEstimator):
         self.trace_ = objective.trace()
         self.best_index_ = best
         self.best_params_ = evaluation.hyperparams
-        self.best_criterion_ = evaluation.decisive
-        self.best_score_ = -evaluation.decisive
+        self.best_criterion_ = evaluation.value
+        self.best_score_ = -evaluation.value
         self.fold_criteria_ = np.array([units.shown(value) for value in objective.visited[best].fold_values])
         self.standard_error_ = objective.standard_error(n_repeats)
         self.n_evals_ = len(objective.visited)

@@ -10,8 +10,8 @@ from lambdahat.plots.style import (
     GREY,
     RED,
     axes_or_new,
-    best_index,
     best_so_far,
+    chosen_index,
     criterion_label,
     finish,
     hyperparam_label,
@@ -26,8 +26,8 @@ def plot_criterion(search: Any, ax: Any = None, grid: tuple[ArrayLike, ArrayLike
     """Draw the criterion over λ, with the steps of a gradient search on it and the derivative at each.
 
     A search over one hyperparameter is drawn over that hyperparameter, on a log scale; every step carries a
-    short tangent, the hypergradient. A search over several is drawn over its evaluations, with the best value
-    so far.
+    short tangent, the hypergradient, unless the search followed another criterion. A search over several is drawn
+    over its evaluations, with the best value so far.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ def plot_criterion(search: Any, ax: Any = None, grid: tuple[ArrayLike, ArrayLike
     axes = axes_or_new(ax)
     trace = trace_of(search)
     if trace.hyperparams.shape[1] == 1:
-        _draw_over_one(axes, trace, grid)
+        _draw_over_one(axes, trace, chosen_index(search), grid)
     else:
         if grid is not None:
             raise ValueError("grid must be None for a search over several hyperparameters: it is drawn over one λ.")
@@ -56,7 +56,7 @@ def plot_criterion(search: Any, ax: Any = None, grid: tuple[ArrayLike, ArrayLike
     return finish(axes)
 
 
-def _draw_over_one(axes: Any, trace: Any, grid: tuple[ArrayLike, ArrayLike] | None) -> None:
+def _draw_over_one(axes: Any, trace: Any, best: int, grid: tuple[ArrayLike, ArrayLike] | None) -> None:
     x, values = trace.hyperparams[:, 0], trace.values
     axes.set_xscale("log")
     if grid is not None:
@@ -65,8 +65,8 @@ def _draw_over_one(axes: Any, trace: Any, grid: tuple[ArrayLike, ArrayLike] | No
         axes.plot(alphas, heights, "-o", color=GREY, markersize=2.0, linewidth=0.8, label=label, zorder=1)
     label = f"gradient search, {x.size} evaluations"
     axes.scatter(x, values, s=points(1.1), color=BLUE, edgecolor="white", linewidth=0.5, label=label, zorder=3)
-    _draw_tangents(axes, x, values, x * trace.gradients[:, 0])
-    best = best_index(values)
+    if not trace.is_led:  # else the slopes are of what was followed
+        _draw_tangents(axes, x, values, x * trace.gradients[:, 0])
     name = trace.hyperparam_names[0]
     label = f"chosen, {'λ' if name.endswith('alpha') else name} = {x[best]:.3g}"
     axes.scatter(

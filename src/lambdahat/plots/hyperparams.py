@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from lambdahat.plots.style import BLACK, BLUE, GREY, axes_or_new, best_index, finish, shown, trace_of
+from lambdahat.plots.style import BLACK, BLUE, GREY, axes_or_new, best_index, chosen_index, finish, shown, trace_of
 
 _SPELLED = 30
 
@@ -32,7 +32,7 @@ def plot_hyperparams(search: Any, ax: Any = None, *, names: Sequence[str] | None
         The axes drawn on.
     """
     trace = trace_of(search)
-    weights = trace.hyperparams[best_index(trace.values)]
+    weights = trace.hyperparams[chosen_index(search)]
     common = _common(trace)
     labels = list(trace.hyperparam_names if names is None else names)
     if len(labels) != weights.size:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from lambdahat.plots.style import BLACK, PALE, STYLES, axes_or_new, best_index, finish, shown, trace_of
+from lambdahat.plots.style import BLACK, PALE, STYLES, axes_or_new, best_index, chosen_index, finish, shown, trace_of
 
 
 def plot_path(
@@ -74,4 +74,4 @@ def _chosen(chosen: Any, result: Any) -> float | None:
     if trace.hyperparams.shape[1] != 1:
         symbol = _symbol(result)
         raise ValueError(f"chosen is a search over several hyperparameters: pass one over {symbol}, or {symbol} itself")
-    return float(trace.hyperparams[best_index(trace.values), 0])
+    return float(trace.hyperparams[chosen_index(chosen), 0])

@@ -177,6 +177,12 @@ def hyperparam_label(name: str) -> str:
     return f"λ ({name}, log scale)" if name.endswith("alpha") else f"{name} (log scale)"
 
 
+def chosen_index(search: Any) -> int:
+    """The evaluation that a search chose; of a trace the best one."""
+    chosen = getattr(search, "best_index_", None)
+    return best_index(trace_of(search).values) if chosen is None else int(chosen)
+
+
 def best_index(values: NDArray[np.float64]) -> int:
     """The place of the least value, of those that are numbers."""
     return int(np.nanargmin(values))

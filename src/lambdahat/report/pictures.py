@@ -127,7 +127,8 @@ def _criterion(axes: Any, search: Any, report: SearchReport) -> tuple[str, str]:
     if search.trace_.hyperparams.shape[1] > 1:
         caption = "Each point is an evaluation, the line the best so far."
     else:
-        caption = "Each point is an evaluation; a dash through it is the derivative there, the star what was chosen."
+        dash = "" if search.trace_.is_led else "; a dash through it is the derivative there"
+        caption = f"Each point is an evaluation{dash}, the star is what was chosen."
     return f"{report.metric} at the {report.n_evals} points visited, least at {report.criterion:.4g}", caption
 
 

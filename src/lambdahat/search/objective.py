@@ -273,8 +273,8 @@ class CriterionObjective:
         gradient = np.divide(seen.point.gradient, slope, out=0.0 * seen.point.gradient, where=slope != 0.0)
         value, by_value = seen.point.value, self.units.slope(seen.point.value)
         return Evaluation(
-            index, self.space.to_params(values), self.units.shown(value), by_value * gradient, seen.support_size,
-            seen.tol, seen.seconds, self.units.shown(seen.decisive),
+            index, self.space.to_params(values), self.units.shown(seen.decisive), by_value * gradient,
+            seen.support_size, seen.tol, seen.seconds, self.units.shown(value),
         )  # fmt: skip
 
     def trace(self) -> Trace:
@@ -288,7 +288,7 @@ class CriterionObjective:
             np.array([evaluation.support_size for evaluation in evaluations]),
             np.array([evaluation.inner_tol for evaluation in evaluations]),
             np.array([evaluation.seconds for evaluation in evaluations]),
-            np.array([evaluation.decisive for evaluation in evaluations]),
+            np.array([evaluation.followed for evaluation in evaluations]),
         )
 
 

@@ -30,9 +30,8 @@ class Evaluation:
         Relative duality gap asked of the inner problems; first looks at a range do without its proof.
     seconds : float
         Since the search began.
-    decisive : float
-        What decides between evaluations in the end: the criterion itself, unless that stands in for another one that
-        has no slope.
+    followed : float
+        What the search followed: the criterion, or what stands in for one that has no slope. ``gradient`` is its.
     """
 
     index: int
@@ -42,7 +41,7 @@ class Evaluation:
     support_size: float
     inner_tol: float
     seconds: float
-    decisive: float
+    followed: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,8 +61,8 @@ class Trace:
         Relative duality gap asked of the inner problems; first looks at a range do without its proof.
     seconds : array of shape (n_evals,)
         Since the search began.
-    decisive : array of shape (n_evals,)
-        What decides between evaluations in the end: ``values``, unless these stand in for a criterion without slopes.
+    followed : array of shape (n_evals,)
+        What the search followed: ``values``, or what stands in for a criterion that has no slope.
     """
 
     hyperparam_names: tuple[str, ...]
@@ -73,13 +72,18 @@ class Trace:
     support_sizes: Vector
     inner_tols: Vector
     seconds: Vector
-    decisive: Vector
+    followed: Vector
 
     def __post_init__(self) -> None:
         for field in fields(self):
             array = getattr(self, field.name)
             if isinstance(array, np.ndarray):
                 array.flags.writeable = False
+
+    @property
+    def is_led(self) -> bool:
+        """Whether the search followed something else than the criterion."""
+        return not np.array_equal(self.followed, self.values, equal_nan=True)
 
     def to_frame(self) -> Any:
         """A pandas data frame, one row an evaluation (at most 20 hyperparameters are spelled out)."""
@@ -94,6 +98,6 @@ class Trace:
             "inner_tol": self.inner_tols,
             "seconds": self.seconds,
         }
-        if not np.array_equal(self.decisive, self.values):
-            rest["decisive"] = self.decisive
+        if self.is_led:
+            rest["followed"] = self.followed
         return pd.DataFrame({**spelled, **rest, **slopes})
