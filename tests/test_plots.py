@@ -123,11 +123,11 @@ def test_the_axis_calls_nothing_held_out_that_is_not(axes):
 
 def test_a_search_that_was_led_has_no_slopes_and_a_star_where_it_chose(axes):
     search = fitted()
-    search.trace_.is_led, search.best_index_ = True, 3
+    search.trace_.is_led, search.best_index_ = True, 2
     plot_criterion(search, ax=axes)
     assert "its hypergradients (slopes)" not in axes.get_legend_handles_labels()[1]
     star = next(label for label in axes.get_legend_handles_labels()[1] if label.startswith("chosen"))
-    assert star == f"chosen, λ = {search.trace_.hyperparams[3, 0]:.3g}"
+    assert star == f"chosen, λ = {search.trace_.hyperparams[2, 0]:.3g}"
 
 
 def test_traces_show_the_best_so_far_against_their_cost(axes):
