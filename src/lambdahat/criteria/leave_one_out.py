@@ -37,7 +37,7 @@ class ALO:
 
     Parameters
     ----------
-    n_probes : int, default 2
+    n_probes : int, default 1
     step : float, optional
     random_state : int, default 0
         As in :class:`SURE`.
@@ -49,7 +49,7 @@ class ALO:
     parameter tuning in high dimensions*, ICML 2018.
     """
 
-    n_probes: int = 2
+    n_probes: int = 1
     step: float | None = None
     random_state: Any = 0
 
