@@ -379,31 +379,36 @@ def _precise(of: Of, names: list[str], model: str) -> Record | None:
 
 COLOURED = (FOLDS, RULE, SPLIT, REFITTED, "AICc", "BIC", "EBIC", "GCV", "ALO")
 MARKERS = {ONE: "o", MANY: "^", ADAPTIVE: "*", ROOT: "X"}
+MOST = 2.0  # of the error over the best one; what is beyond is drawn on the edge
 
 
 def draw(content: Record) -> object:
     """A panel a data set: the error relative to the best λ in hindsight, over the size of the support."""
+    from matplotlib.ticker import LogLocator
+
     from lambdahat.plots.style import BLACK, GREY, STYLES
 
     groups: dict[str, list[Record]] = {}
     for record in content["records"]:
         groups.setdefault(record["data"], []).append(record)
     colours = {name: colour for name, (colour, *_) in zip(COLOURED, STYLES, strict=True)}
-    figure, axes = panels(len(groups), height=2.2)
+    figure, axes = panels(len(groups), height=2.0)
     for each, (name, group) in zip(axes, groups.items(), strict=True):
         for record in group:
             by, model = record["criterion"], record["model"]
-            known = by in colours
-            if record["support"] is None or not (known or model == ROOT or by in (HINDSIGHT, "theoretical")):
+            if by not in colours and model != ROOT:
                 continue
-            colour, mark = colours.get(by, BLACK), "+" if by == HINDSIGHT else MARKERS[model]
-            style = {"color": colour, "linestyle": "none", "markersize": 5.0 if model != ADAPTIVE else 7.0}
-            label = by if known and model == ONE else HINDSIGHT if by == HINDSIGHT else None
-            each.plot(record["support"] + 1, 1.0 + record["excess"], mark, **style, label=label, alpha=0.85)
+            mark, size = MARKERS[model], 7.0 if model == ADAPTIVE else 5.0
+            at = record["support"] + 1, min(1.0 + record["excess"], MOST)
+            colour, label = colours.get(by, GREY), by if model == ONE else None
+            each.plot(*at, mark, color=colour, markersize=size, markeredgewidth=0.0, label=label, alpha=0.85)
         each.axhline(1.0, color=GREY, linewidth=0.7, linestyle=":")
         each.set(title=name, xscale="log", xlabel="features kept, + 1", ylabel="error over the best λ's")
+        each.xaxis.set_major_locator(LogLocator(subs=(1.0, 3.0)))
+        each.xaxis.set_major_formatter("{x:g}")
+        each.xaxis.set_minor_formatter("")
         each.spines[["top", "right"]].set_visible(False)
     for model, mark in MARKERS.items():
-        axes[0].plot([], [], mark, color=BLACK, linestyle="none", label=model)
+        axes[0].plot([], [], mark, color=GREY if model == ROOT else BLACK, markeredgewidth=0.0, label=model)
     legend_above(figure, axes, columns=5)
     return figure
