@@ -228,6 +228,21 @@ def test_bayesian_search_is_silent_and_leaves_optuna_as_it_was(name, caplog, cap
     assert capfd.readouterr() == ("", "")
 
 
+def test_bayesian_search_goes_by_what_decides():
+    """A score without a slope, where another criterion leads descents."""
+    pytest.importorskip("optuna")
+    leading, score, visited = well(-8.0), well(-3.0), []
+
+    def objective(x, tol, gradient=True):
+        visited.append(x[0])
+        return replace(leading(x, tol, gradient), decisive=score(x, tol, gradient).value)
+
+    objective.cheap, objective.coarse_tol = True, 1e-4
+    Bayesian("tpe", n_points=64, random_state=0).minimize(objective, line(), tol=1e-6)
+    late = np.array(visited[32:])
+    assert np.mean(np.abs(late + 3.0) < np.abs(late + 8.0)) > 0.75
+
+
 @needs_torch
 def test_a_gaussian_process_needs_fewer_points_than_chance():
     model, chance = well(-3.3, 1.0), well(-3.3, 1.0)

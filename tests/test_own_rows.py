@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import scipy.sparse
+from scipy.special import comb
 from sklearn.base import clone
 from sklearn.linear_model import LassoLarsIC
 from sklearn.model_selection import LeaveOneOut
@@ -197,6 +198,18 @@ def test_criteria_of_scikit_learn(criterion, name):
         model = lh.Lasso(alpha=alpha * (1.0 + 1e-9), **TIGHT)
         ours = exactly(model, X, Y, criterion(sigma=np.sqrt(0.7)))
         assert ours - price == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize("sigma", [None, 0.7])
+@pytest.mark.parametrize(("name", "n_free"), [("lasso", 1), ("lasso without intercept", 0), ("gamma", 1)])
+def test_models_are_counted_by_their_features(name, n_free, sigma):
+    """Neither the intercept nor the variance is chosen among p."""
+    model, target = MODELS[name]
+    plain, extended = (at(model, X, TARGETS[target], kind(sigma=sigma)).decisive[0] for kind in (BIC, EBIC))
+    size = np.count_nonzero(model.fit(X, TARGETS[target]).coef_)
+    if target == "one":
+        assert counted(model, X, Y) == pytest.approx(size + n_free)
+    assert extended - plain == pytest.approx(2.0 * np.log(comb(P, min(size, P))), rel=1e-6)
 
 
 ONE_OUT = [

@@ -13,6 +13,7 @@ pytest.importorskip("matplotlib")
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks import output
+from benchmarks.common import Options
 from benchmarks.paper import __main__ as command
 
 experiments = {name: importlib.import_module(f"benchmarks.paper.{name}") for name in command.NAMES}
@@ -53,6 +54,12 @@ def found(condition, places, model="orientations together", share=0.8, chosen_by
     }  # fmt: skip
 
 
+def judged(data, model, criterion, error, support=10.0, **others):
+    record = {"data": data, "model": model, "criterion": criterion, "error": error, "excess": error - 1, **others}
+    rates = dict.fromkeys(("promised", "precision", "recall")) | others
+    return {**record, **rates, "support": support, "errors": [error], "supports": [10], "statuses": ["converged"]}
+
+
 RECORDS = {
     "hypergradient": [
         ladder("implicit", [0.1, 0.2], [1e-2, 1e-6]),
@@ -81,6 +88,20 @@ RECORDS = {
         found("visual", [[5, -70, 50], [40, 10, 50]], share=0.75),
         found("visual", [[40, 10, 50]], chosen_by="sensors left out"),
     ],
+    "criteria": [
+        judged("toy", "one λ", "hindsight", 1.0),
+        judged("toy", "one λ", "5 folds", 1.04, promised=1.0),
+        judged("toy", "one λ", "5 folds, 1se", 1.1, support=5.0),
+        judged("toy", "one λ", "EBIC", 1.5, precision=1.0, recall=0.95),
+        judged("toy", "p λ's", "5 folds", 1.2, promised=0.8),
+        judged("toy", "p λ's", "EBIC", 0.9, precision=0.8, recall=1.0),
+        judged("toy", "SqrtLasso", "pivotal", 1.3),
+        judged("other", "one λ", "hindsight", 1.0),
+        judged("other", "one λ", "5 folds", 1.06, promised=1.0),
+        judged("other", "p λ's", "5 folds", 1.0, promised=1.0),
+        judged("other", "p λ's", "EBIC", 1.0),
+        judged("other", "adaptive", "5 folds", 1.0),
+    ],
 }
 HOLDS = {
     "hypergradient": [True, False, True],  # 6 and 4.75 times; half
@@ -88,6 +109,8 @@ HOLDS = {
     "held_out": [True, True, False, False],  # first; 3.5 times and 9 times, from beginning to end; 2.5 times to close
     "elastic_net": [True, False],
     "meg_sources": [True, False, False, True, False],
+    # 6 % on the other data; half the features; p λ's by folds, by EBIC; adaptive; promises; precision of one, of p λ's
+    "criteria": [False, True, False, True, True, True, False, True, False],
 }
 
 
@@ -118,6 +141,30 @@ def test_absent_data_are_skipped_with_a_sentence(name, tmp_path, monkeypatch, ca
     assert "skipped" in said
     assert "set LAMBDAHAT_DATA to the folder that holds it" in said
     assert not list(tmp_path.glob(f"{name}.*"))
+
+
+def test_absent_data_have_no_criteria(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("LAMBDAHAT_DATA", str(tmp_path / "nowhere"))
+    data_sets = experiments["criteria"].data_sets(Options(True, tmp_path))
+    absent = [data for data in data_sets if data.name.startswith(("debian_text", "meg_left"))]
+    monkeypatch.setattr(experiments["criteria"], "data_sets", lambda options: absent)
+    command.main(["criteria", "--quick", "--output", str(tmp_path)])
+    said = capsys.readouterr().out
+    assert said.count("is skipped") == len(absent) == 2
+    assert not list(tmp_path.glob("criteria.*"))
+
+
+def test_criteria_choose_between_the_null_model_and_the_truth():
+    module = experiments["criteria"]
+    (case,) = module.simulations(4.0, 1, quick=True)
+    found = {
+        (model, name): each for model, name, each in module.chosen(case, module.DataSet("toy", list, models=("one λ",)))
+    }
+    least = found["one λ", "hindsight"]["error"]
+    assert {"5 folds", "SURE, σ known", "EBIC", "ALO", "theoretical"} <= {name for _, name in found}
+    assert all(each["error"] >= 0.999 * least for (model, _), each in found.items() if model == "one λ")
+    assert found["one λ", "5 folds"]["error"] < 1.2 * least
+    assert found["one λ", "SURE, σ known"]["recall"] == 1.0
 
 
 def test_a_run_saves_data_machine_and_picture(tmp_path, monkeypatch):

@@ -234,6 +234,15 @@ def test_one_fold_has_no_standard_error():
     assert search.standard_error_ is None
 
 
+@pytest.mark.parametrize("more", [-1, 1])
+def test_a_budget_that_ends_before_the_rule_is_named(more):
+    """In the search, or among the steps of the rule."""
+    n_evals = GradientSearch(lh.Lasso(), cv=folds_of("one")).fit(X, Y).n_evals_ + more
+    criterion = CrossValidation(folds_of("one"), rule="1se")
+    search = GradientSearch(lh.Lasso(), criterion=criterion, max_evals=n_evals).fit(X, Y)
+    assert "before the rule of one standard error was at its end" in search.status_
+
+
 def test_standard_errors_and_repeats():
     splitter = RepeatedKFold(n_splits=4, n_repeats=3, random_state=1)
     ours = at(lh.Lasso(alpha=0.1), X, Y, CrossValidation(4, repeats=3, random_state=1))

@@ -43,8 +43,11 @@ class AIC:
     def metric(self, model: Model | BoxModel) -> str:
         return type(self).__name__
 
-    def price(self, d: float, n: float, p: int) -> tuple[float, float]:
-        """What d degrees of freedom cost, and its derivative in d; n observations of p features."""
+    def price(self, d: float, n: float, p: int, beside: float = 0.0) -> tuple[float, float]:
+        """What d degrees of freedom cost, and its derivative in d; n observations of p features.
+
+        ``beside`` of them are no feature's: of intercepts, and of the variance.
+        """
         return 2.0 * d, 2.0
 
     def remark(self, model: Model | BoxModel) -> str:
@@ -57,6 +60,8 @@ class AIC:
         loss, gaussian, profiled = self._likelihood(model)
         p = data.storage.shape[1]
         n_rows = float(data.sample_weight.sum())
+        n_targets = data.y.shape[1] if data.y.ndim == 2 else 1
+        intercepts = float(model.fit_intercept * (n_targets - isinstance(loss, Multinomial)))
         if profiled and gaussian and p + model.fit_intercept >= n_rows:
             raise ValueError(
                 f"{name} with unknown sigma needs more rows than features, but there are {n_rows:g} rows and {p} "
@@ -68,14 +73,14 @@ class AIC:
         def formula(n: float) -> Formula:
             def profile(fit: float, freedom: float) -> tuple[float, float, float]:
                 # The variance has its best value, fit, and counts as a parameter; exp of the criterion over n.
-                cost, slope = self.price(freedom + 1.0, n, p)
+                cost, slope = self.price(freedom + 1.0, n, p, intercepts + 1.0)
                 if cost / n > _LARGEST:
                     return math.inf, 0.0, 0.0
                 factor = math.exp(cost / n)
                 return fit * factor, factor, fit * factor * slope / n
 
             def known(fit: float, freedom: float) -> tuple[float, float, float]:
-                cost, slope = self.price(freedom, n, p)
+                cost, slope = self.price(freedom, n, p, intercepts)
                 return fit / variance + cost / n, 1.0 / variance, slope / n
 
             return profile if profiled else known
@@ -115,7 +120,7 @@ class AICc(AIC):
     Hurvich & Tsai, Biometrika 1989. {references}
     """
 
-    def price(self, d: float, n: float, p: int) -> tuple[float, float]:
+    def price(self, d: float, n: float, p: int, beside: float = 0.0) -> tuple[float, float]:
         left = n - d - 1.0
         if left <= 0.0:
             return math.inf, math.inf
@@ -132,7 +137,7 @@ class BIC(AIC):
     Schwarz, Annals of Statistics 1978. {references}
     """
 
-    def price(self, d: float, n: float, p: int) -> tuple[float, float]:
+    def price(self, d: float, n: float, p: int, beside: float = 0.0) -> tuple[float, float]:
         return math.log(n) * d, math.log(n)
 
 
@@ -141,7 +146,7 @@ class EBIC(AIC):
     """The extended Bayesian information criterion, ``−2 log L + d log n + 2 γ log C(p, d)``, for many features.
 
     With ``C(p, d)`` models of size d, each of them is less probable: what the plain criterion takes for chance is
-    chance. {common}
+    chance. There d leaves out the intercept and the variance, which are in all of them. {common}
     gamma : float, default 1
         From 0, the plain criterion, to 1.
 
@@ -158,10 +163,10 @@ class EBIC(AIC):
         super().__post_init__()
         check_real(self.gamma, "gamma", high=1.0)
 
-    def price(self, d: float, n: float, p: int) -> tuple[float, float]:
-        size = min(max(d, 0.0), float(p))
+    def price(self, d: float, n: float, p: int, beside: float = 0.0) -> tuple[float, float]:
+        size = min(max(d - beside, 0.0), float(p))
         models = gammaln(p + 1.0) - gammaln(size + 1.0) - gammaln(p - size + 1.0)
-        slope = float(digamma(p - size + 1.0) - digamma(size + 1.0)) if size == d else 0.0
+        slope = float(digamma(p - size + 1.0) - digamma(size + 1.0)) if size == d - beside else 0.0
         return math.log(n) * d + 2.0 * self.gamma * float(models), math.log(n) + 2.0 * self.gamma * slope
 
 

@@ -76,7 +76,8 @@ class Bayesian:
         for _ in range(self.n_points):
             trial = study.ask(axes)
             x = region.at(np.array([trial.params[name] for name in names]))
-            value = recorded(x, gradient=False).value
+            point = recorded(x, gradient=False)
+            value = point.value if point.decisive is None else point.decisive  # no slope is asked for
             if np.isfinite(value):
                 worst = value if worst is None else max(worst, value)
                 study.tell(trial, value)

@@ -325,7 +325,7 @@ def run(
             if rule is not None:
                 message = f"{message}; {rule(objective, region)}"
         except Stop as stop:
-            message = str(stop)
+            message = str(stop) if rule is None else f"{stop}, before the rule of one standard error was at its end"
         except KeyboardInterrupt:
             if not objective.visited:
                 raise
