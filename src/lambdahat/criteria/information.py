@@ -44,7 +44,7 @@ class AIC:
         return type(self).__name__
 
     def price(self, d: float, n: float, p: int, beside: float = 0.0) -> tuple[float, float]:
-        """What d degrees of freedom cost, and its derivative in d; n observations of p features.
+        """What d degrees of freedom cost, and its derivative in d; n observations, p coefficients to choose from.
 
         ``beside`` of them are no feature's: of intercepts, and of the variance.
         """
@@ -60,8 +60,8 @@ class AIC:
         loss, gaussian, profiled = self._likelihood(model)
         p = data.storage.shape[1]
         n_rows = float(data.sample_weight.sum())
-        n_targets = data.y.shape[1] if data.y.ndim == 2 else 1
-        intercepts = float(model.fit_intercept * (n_targets - isinstance(loss, Multinomial)))
+        columns = _columns(data)
+        intercepts = float(model.fit_intercept * (columns - isinstance(loss, Multinomial)))
         if profiled and gaussian and p + model.fit_intercept >= n_rows:
             raise ValueError(
                 f"{name} with unknown sigma needs more rows than features, but there are {n_rows:g} rows and {p} "
@@ -73,14 +73,14 @@ class AIC:
         def formula(n: float) -> Formula:
             def profile(fit: float, freedom: float) -> tuple[float, float, float]:
                 # The variance has its best value, fit, and counts as a parameter; exp of the criterion over n.
-                cost, slope = self.price(freedom + 1.0, n, p, intercepts + 1.0)
+                cost, slope = self.price(freedom + 1.0, n, p * columns, intercepts + 1.0)
                 if cost / n > _LARGEST:
                     return math.inf, 0.0, 0.0
                 factor = math.exp(cost / n)
                 return fit * factor, factor, fit * factor * slope / n
 
             def known(fit: float, freedom: float) -> tuple[float, float, float]:
-                cost, slope = self.price(freedom, n, p, intercepts)
+                cost, slope = self.price(freedom, n, p * columns, intercepts)
                 return fit / variance + cost / n, 1.0 / variance, slope / n
 
             return profile if profiled else known
@@ -108,6 +108,13 @@ class AIC:
             f"{type(self).__name__} needs a likelihood, and {datafit.metric} is not that of one: use GCV(), ALO() or "
             "criterion='cv'"
         )
+
+
+def _columns(data: Data) -> int:
+    """How many coefficients a feature has: one for each target, or each of several classes."""
+    if data.y.ndim == 2:
+        return int(data.y.shape[1])
+    return 1 if data.classes is None or data.classes.size == 2 else int(data.classes.size)
 
 
 class AICc(AIC):
