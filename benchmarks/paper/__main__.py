@@ -10,7 +10,7 @@ from lambdahat.plots import paper
 from .. import output
 from ..common import Options, Record, machine, pinned
 
-NAMES = ("hypergradient", "jacobian", "held_out", "elastic_net", "meg_sources")
+NAMES = ("hypergradient", "jacobian", "held_out", "elastic_net", "meg_sources", "meg_sure", "meg_noise")
 
 
 def run(name: str, options: Options) -> None:
