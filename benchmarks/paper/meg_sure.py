@@ -23,7 +23,7 @@ REPEATS, SHORT = 3, 20.0  # times a search is run, if it takes no longer than th
 POINTS = {"auto": 0, "grid": 100, "random": 30, "bayesian": 30}
 WANTED = {"grid": 10}
 SMALLEST = 1e-3  # of α_max, as in `sparse_inverse`
-# Where searches that are timed look, over all instants: a grid down to α_max/1000 would take hours at its end.
+# Where one λ of all instants is searched for: fits of weaker penalties, of as many sources as channels, take minutes.
 NARROW = {"auditory": 1 / 15, "visual": 1 / 40}
 TOL = 1e-4  # of every search, as in `sparse_inverse`
 ONE, MANY = "one λ", "many λ's"
@@ -83,14 +83,21 @@ def estimators(model: str) -> dict[str, tuple[object, list[str]]]:
 def both(
     model: str, of: str, recordings: Recordings, instant: int | None = None, made: object = None
 ) -> Iterator[Record]:
-    """One λ and many by SURE at σ = 1; of what is simulated, against the truth."""
+    """One λ by SURE at σ = 1, and from there many; of what is simulated, against the truth."""
     from lambdahat import SURE, GradientSearch
 
     X, Y, alpha_max = posed(model, recordings, instant)
+    n_blocks, alpha = len(recordings.positions) if model == GROUPED else X.shape[1], alpha_max
     for strengths, (estimator, tuned) in estimators(model).items():
-        bounds = (SMALLEST * alpha_max, alpha_max) if strengths == ONE else None
-        search = GradientSearch(estimator, criterion=SURE(sigma=1.0), hyperparams=tuned, bounds=bounds, tol=TOL)
+        if strengths == ONE:
+            smallest = SMALLEST if model == LASSO else NARROW.get(of, NARROW["visual"])
+            settings = {"bounds": (smallest * alpha_max, alpha_max)}
+        else:
+            settings = {"init": {tuned[0]: np.full(n_blocks, alpha)}}
+        search = GradientSearch(estimator, criterion=SURE(sigma=1.0), hyperparams=tuned, tol=TOL, **settings)
         seconds, search = clock(lambda search=search: search.fit(X, Y))
+        if strengths == ONE:
+            alpha = float(search.best_params_["alpha"])
         W = search.coef_.T.reshape(X.shape[1], -1)
         record = {
             "kind": "strengths",
@@ -103,7 +110,7 @@ def both(
             "sure_measured": float(search.trace_.values[search.best_index_]),
             "n_sources": len(sources(W)),
             **shrunk(X, Y.reshape(len(Y), -1), W),
-            "share_of_alpha_max": float(search.best_params_["alpha"]) / alpha_max if strengths == ONE else None,
+            "share_of_alpha_max": alpha / alpha_max if strengths == ONE else None,
             "n_evals": search.n_evals_,
             "seconds": seconds,
         }
