@@ -85,6 +85,7 @@ class Recordings:
     leadfield: np.ndarray  # (n_channels, 2 · n_sources), an A·m; two tangential orientations a source
     data: np.ndarray  # (n_channels, n_times)
     positions: np.ndarray  # (n_sources, 3), metres; x right, y front, z up
+    orientations: np.ndarray  # (2 · n_sources, 3), of length one
     times: np.ndarray  # seconds
     n_averages: int
 
@@ -94,9 +95,10 @@ def meg_response(condition: str, quick: bool = False) -> Recordings:
     with np.load(find("meg_left.npz")) as file:
         nave = int(file[f"nave_left_{condition}"])
         X, Y = (np.sqrt(nave) * file[key].astype(np.float64) for key in ("X", f"Y_left_{condition}"))
-        positions, times = file["positions_m"][::2].astype(np.float64), file["times_s"].astype(np.float64)
+        names = "positions_m", "orientations", "times_s"
+        positions, orientations, times = (file[name].astype(np.float64) for name in names)
     every = 4 if quick else 1
-    return Recordings(X, np.ascontiguousarray(Y[:, ::every]), positions, times[::every], nave)
+    return Recordings(X, np.ascontiguousarray(Y[:, ::every]), positions[::2], orientations, times[::every], nave)
 
 
 def autoregressive(n: int, p: int, correlation: float, rng: np.random.Generator) -> np.ndarray:

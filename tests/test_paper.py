@@ -12,9 +12,10 @@ import pytest
 pytest.importorskip("matplotlib")
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from benchmarks import output
+from benchmarks import data, output
 from benchmarks.common import Options
 from benchmarks.paper import __main__ as command
+from benchmarks.paper import meg_simulation
 
 experiments = {name: importlib.import_module(f"benchmarks.paper.{name}") for name in command.NAMES}
 
@@ -60,6 +61,21 @@ def judged(data, model, criterion, error, support=10.0, **others):
     return {**record, **rates, "support": support, "errors": [error], "supports": [10], "statuses": ["converged"]}
 
 
+def strengths(which, sure, of="visual", model="Lasso", **truth):
+    record = {"kind": "strengths", "of": of, "model": model, "strengths": which, "sure": sure}
+    return {**record, "amplitude_near": 0.5, "mm_to_true_by_amplitude": 9.0, **truth}
+
+
+def for_one(name, seconds, n_evals, sure=-0.2):
+    record = {"kind": "search", "of": "visual", "model": "Lasso", "search": name, "processor_seconds": seconds}
+    return {**record, "n_evals": n_evals, "sure": sure}
+
+
+def assumed(of, by, risk=None, seed=0, n_sources=20):
+    record = {"of": of, "chosen_by": by, "n_sources": n_sources, "share_of_alpha_max": 0.2}
+    return record if risk is None else {**record, "seed": seed, "risk": risk}
+
+
 RECORDS = {
     "hypergradient": [
         ladder("implicit", [0.1, 0.2], [1e-2, 1e-6]),
@@ -86,7 +102,26 @@ RECORDS = {
         found("auditory", [], share=1.0),
         found("visual", [[5, -70, 50], [40, -50, 50]]),
         found("visual", [[5, -70, 50], [40, 10, 50]], share=0.75),
-        found("visual", [[40, 10, 50]], chosen_by="sensors left out"),
+        found("visual", [[40, 10, 50]], chosen_by="SURE"),
+    ],
+    "meg_sure": [
+        for_one("auto", 1.0, 9),
+        for_one("grid", 9.0, 100),
+        for_one("random", 20.0, 30),
+        strengths("one λ", -0.2),
+        strengths("many λ's", -0.3),
+        strengths("one λ", 0.2, "simulated 0", risk=0.2),
+        strengths("many λ's", 0.1, "simulated 0", risk=0.3),
+    ],
+    "meg_noise": [
+        assumed("auditory", "SURE, σ = 0.7"),
+        assumed("auditory", "SURE, σ = 1"),
+        assumed("auditory", "sensors left out"),
+        *(assumed("white", "the true risk", 0.1 * (1 + seed), seed) for seed in range(2)),
+        *(assumed("white", "SURE, σ = 1", 0.105 * (1 + seed), seed) for seed in range(2)),
+        *(assumed("white", "SURE, σ = 0.7", (0.1, 0.8)[seed], seed) for seed in range(2)),
+        assumed("below 40 Hz", "the true risk", 0.1),
+        assumed("below 40 Hz", "SURE with Σ, σ = 1", 0.12),
     ],
     "criteria": [
         judged("toy", "one λ", "hindsight", 1.0),
@@ -111,6 +146,14 @@ HOLDS = {
     "meg_sources": [True, False, False, True, False],
     # 6 % on the other data; half the features; p λ's by folds, by EBIC; adaptive; promises; precision of one, of p λ's
     "criteria": [False, True, False, True, True, True, False, True, False],
+    "meg_sure": [
+        False,
+        True,
+        True,
+        True,
+        False,
+    ],  # 9 times; no wish; SURE of what was recorded; of what was simulated, and risk
+    "meg_noise": [True, False, False],  # 1.05 times in both; 1 and 4 times, so 2 on average; 1.2 times
 }
 
 
@@ -133,7 +176,7 @@ def test_nothing_saved_is_said(tmp_path, capsys):
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("name", ["held_out", "elastic_net", "hypergradient", "meg_sources"])
+@pytest.mark.parametrize("name", ["held_out", "elastic_net", "hypergradient", "meg_sources", "meg_sure", "meg_noise"])
 def test_absent_data_are_skipped_with_a_sentence(name, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("LAMBDAHAT_DATA", str(tmp_path / "nowhere"))
     command.main([name, "--quick", "--output", str(tmp_path)])
@@ -188,6 +231,54 @@ def test_axes_show_the_records():
     drawn = {line.get_label(): line.get_xydata().tolist() for line in axes.lines}
     assert drawn["implicit forward"] == [[0.1, 1e-2], [0.4, 1e-6]]
     assert figure.legends[0].get_texts()[0].get_text() == "implicit"
+
+
+def recordings(rng, n_times=40):
+    """Eighty sources on a lattice of 10 mm, seen well by thirty channels."""
+    grid = np.stack(np.meshgrid(*[np.arange(k) for k in (10, 4, 2)], indexing="ij"), axis=-1).reshape(-1, 3)
+    leadfield = 1e9 * rng.normal(size=(30, 160))
+    orientations = np.tile(np.eye(3)[:2], (80, 1))
+    times = 0.06 + np.arange(n_times) / 600.0
+    return data.Recordings(leadfield, np.zeros((30, n_times)), 0.01 * grid, orientations, times, 1)
+
+
+@pytest.mark.parametrize("covariance", [None, meg_simulation.low_passed, meg_simulation.like_residuals])
+def test_what_is_simulated_is_known(covariance):
+    given = recordings(np.random.default_rng(0))
+    C = np.eye(40) if covariance is None else covariance(given.times)
+    made = meg_simulation.simulate(given, 0, None if covariance is None else C)
+    places = given.positions[made.places]
+    apart = np.linalg.norm(places[:, None] - places, axis=2)[np.triu_indices(3, 1)]
+    assert len(made.places) == 3
+    assert apart.min() >= meg_simulation.APART - 1e-12
+    np.testing.assert_allclose(np.linalg.norm(made.directions, axis=1), 1.0)
+    noise = made.recordings.data - made.mean
+    assert np.mean(noise**2) == pytest.approx(1.0, abs=0.2)
+    assert np.mean(noise[:, 1:] * noise[:, :-1]) == pytest.approx(C[0, 1], abs=0.1)
+
+
+def test_the_truth_has_no_risk_and_no_bias():
+    given = recordings(np.random.default_rng(0))
+    made = meg_simulation.simulate(given, 1)
+    columns = 2 * made.places[:, None] + [0, 1]
+    W = np.zeros((160, 40))
+    W[columns] = made.directions[:, :2, None] * made.courses[:, None]
+    against = meg_simulation.compared(made, W)
+    assert against["risk"] < 1e-20
+    assert against["risk_refitted"] > 0.0
+    assert [against[key] for key in ("amplitude", "amplitude_near")] == pytest.approx([1.0, 1.0])
+    assert [against[key] for key in ("mm_to_found", "mm_to_true", "mm_to_true_by_amplitude")] == [0.0, 0.0, 0.0]
+    peak = int(np.linalg.norm(made.mean, axis=0).argmax())
+    half = meg_simulation.compared(made, 0.5 * W[:, peak], instant=peak)
+    assert half["amplitude"] == pytest.approx(0.5)
+    assert half["risk"] == pytest.approx(0.25 * np.mean(made.mean[:, peak] ** 2))
+    assert meg_simulation.compared(made, np.zeros((160, 40)))["mm_to_found"] is None
+
+
+def test_instants_of_the_largest_norm_lie_apart():
+    given = recordings(np.random.default_rng(0), n_times=85)
+    given.data[0, [40, 41, 60, 10]] = [9.0, 8.0, 7.0, 6.0]
+    assert experiments["meg_sure"].largest(given)[:3] == [40, 60, 10]
 
 
 @pytest.mark.parametrize(

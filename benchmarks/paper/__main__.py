@@ -10,7 +10,9 @@ from lambdahat.plots import paper
 from .. import output
 from ..common import Options, Record, machine, pinned
 
-NAMES = ("hypergradient", "jacobian", "held_out", "elastic_net", "meg_sources", "criteria")
+NAMES = (
+    "hypergradient", "jacobian", "held_out", "elastic_net", "criteria", "meg_sources", "meg_sure", "meg_noise",
+)  # fmt: skip
 
 
 def run(name: str, options: Options) -> None:

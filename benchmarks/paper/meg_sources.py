@@ -16,8 +16,8 @@ from .problems import legend_above
 CONDITIONS = ("auditory", "visual")
 SHARES = (0.85, 0.82, 0.80, 0.75)
 
-# What chooses α: a name, and what `sparse_inverse` takes as its criterion. HOOK: add "SURE": "sure" when it is here.
-CRITERIA: dict[str, object] = {"sensors left out": "cv"}
+# What chooses α: a name, and what `sparse_inverse` takes as its criterion. SURE is told that noise has unit variance.
+CRITERIA: dict[str, object] = {"SURE": "sure", "sensors left out": "cv"}
 
 # Whether the two orientations of a source come and go together, and the exponent of the depth weighting.
 MODELS = {
@@ -25,14 +25,14 @@ MODELS = {
     "orientations together": (True, 0.0),
     "orientations together, depth 0.8": (True, 0.8),
 }
-# What the picture shows: the model, who chose α (HOOK: and "SURE"), and the share of α_max whose courses are drawn.
-DRAWN = ("given",)
+# What the picture shows: the model, who chose α, and the share of α_max whose courses are drawn.
+DRAWN = ("given", "SURE")
 SHOWN, COURSES, MOST_COURSES = "orientations together", 0.80, 6
 SIDE, BACK = 30.0, -40.0  # mm
 
 
 def records(options: Options) -> Iterator[Record]:
-    """At each share of each model; then at what each criterion chooses, of the orientations together."""
+    """At each share of each model; then at what each criterion chooses."""
     for condition in CONDITIONS:
         try:
             recordings = meg_response(condition, options.quick)
@@ -43,7 +43,7 @@ def records(options: Options) -> Iterator[Record]:
             for share in SHARES:
                 yield given(condition, recordings, model, share)
         for name, criterion in CRITERIA.items():
-            for model in [model for model, (together, _) in MODELS.items() if together]:
+            for model in MODELS:
                 yield chosen(condition, recordings, model, name, criterion)
 
 
@@ -65,7 +65,9 @@ def given(condition: str, recordings: Recordings, model: str, share: float) -> R
 def chosen(condition: str, recordings: Recordings, model: str, name: str, criterion: object) -> Record:
     from lambdahat.inverse import sparse_inverse
 
-    options = {"positions": recordings.positions, "orientation": "free", "depth": MODELS[model][1]}
+    together, depth = MODELS[model]
+    positions = recordings.positions if together else np.repeat(recordings.positions, 2, axis=0)
+    options = {"positions": positions, "orientation": "free" if together else "fixed", "depth": depth}
     seconds, sources = clock(
         lambda: sparse_inverse(recordings.leadfield, recordings.data, criterion=criterion, **options)
     )
