@@ -327,7 +327,8 @@ def _statement(what: str, wanted: str, measured: dict[str, tuple[str, bool]]) ->
     if not measured:
         return None
     listed = "; ".join(f"{name}: {shown}" for name, (shown, _) in measured.items())
-    return bar(what, wanted, listed, all(holds for _, holds in measured.values()))
+    reached = [holds for _, holds in measured.values()]
+    return bar(what, wanted, f"{sum(reached)} of {len(reached)}. {listed}", all(reached))
 
 
 def _close(of: Of, names: list[str], name: str) -> Record | None:
