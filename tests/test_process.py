@@ -26,7 +26,7 @@ for dtype in (np.float64, np.float32):
         for model in (Lasso(0.05), ElasticNet(0.05), WeightedLasso(0.05), Ridge(), Lasso(0.05, positive=True)):
             model.fit(A, y).predict(A)
             model.set_params(standardize=True).fit(A, y)
-        for criterion in ("cv", HeldOut(A, y)):
+        for criterion in ("cv", HeldOut(A, y), "alo"):
             GradientSearch(Lasso(), criterion=criterion, cv=3, max_evals=5).fit(A, y)
         GradientSearch(Lasso(), cv=3, max_evals=5).fit(make(X[:, :9].astype(dtype)), y)
         GradientSearch(LinearSVR(), cv=3, max_evals=5).fit(A, y).predict(A)

@@ -28,8 +28,9 @@ class ALO:
 
         z_i + s_i (f'_i x_iᵀ + ∇gᵀ) H⁻¹ x_i / (1 − h_i)
 
-    (the term with ``∇g`` since the loss is a mean over one row less); coefficients that would change their sign on the
-    way stop at zero. One fit stands for n.
+    (the term with ``∇g`` since the loss is a mean over one row less). Where each coefficient has a kink, the
+    least-squares model of the fit is solved without each row from there, over the support and the columns next to it,
+    so that they can come and go: for least squares that is leave-one-out itself. One fit stands for n.
 
     h jumps where a coefficient comes or goes. A search follows leverages that are scaled to the sum that Monte Carlo
     measures (see :class:`SURE`; the slope leaves out how their shares change); among the points visited the
@@ -96,7 +97,8 @@ class LeaveOneOut:
         problem, solution = problems[0], solutions[0]
         support = problem.penalty.generalized_support(solution.w)
         at = support, solution.w[support], problem.offset(solution)
-        without = Influences.at(problem, *at, intercept=self.intercept).without(problem.prediction(*at))
+        found, z = Influences.at(problem, *at, intercept=self.intercept), problem.prediction(*at)
+        without = found.without(z) if problem.penalty.is_smooth else found.without_by_descent(problem, z)
         datafit = problem.datafit
         return float(datafit.metric_factor * datafit.value(problem.y, without, problem.design.weights))
 

@@ -23,6 +23,11 @@ class RowBlock:
     part: Any
     means: Vector
 
+    def dense(self) -> Matrix:
+        """The block as an array, in C order."""
+        part = self.part if isinstance(self.part, np.ndarray) else self.part.toarray()
+        return np.ascontiguousarray(part - self.means)
+
     def times(self, M: Matrix) -> Matrix:
         """``X̃ M``, shape (m, ·)."""
         return np.asarray(self.part @ M - self.means @ M)
