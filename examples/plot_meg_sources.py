@@ -67,7 +67,7 @@ def with_alpha_by(criterion):
     return sparse_inverse(leadfield, data, criterion=criterion, **options)
 
 
-found = with_alpha_by(SURE(sigma=1.0, n_probes=1))
+found = with_alpha_by(SURE(sigma=1.0))
 print(found.status)
 
 # %%

@@ -136,7 +136,7 @@ def draw(content: Record) -> object:
             risk, count = relative_risk(records, noise, label)
             for each, value in zip(column, (risk, count), strict=True):
                 each.axhline(value, color=colour, linewidth=0.9, linestyle=":", label=label)
-        column[0].set(title=f"simulated, noise {noise}", yscale="log", ylabel="true risk over the least")
+        column[0].set(title=f"simulated, noise {noise}", ylabel="true risk over the least")
         column[1].set(yscale="log", ylabel="sources found", xlabel="σ assumed (true: 1)")
     for condition, colour in (("auditory", BLUE), ("visual", RED)):
         group = [r for r in records if r["of"] == condition and r["chosen_by"].startswith("SURE")]
@@ -150,7 +150,7 @@ def draw(content: Record) -> object:
                 sigmas[-1], group[-1]["share_of_alpha_max"], condition, color=colour, ha="right", va="bottom"
             )
     axes[0, 2].set(title="recorded", yscale="log", ylabel="α chosen over α_max")
-    axes[1, 2].set(yscale="log", ylabel="sources found", xlabel="σ assumed (true: unknown)")
+    axes[1, 2].set(yscale="log", ylabel="sources found", xlabel="σ assumed")
     for each in axes.flat:
         each.spines[["top", "right"]].set_visible(False)
     legend_above(figure, axes[:, :2].ravel().tolist(), columns=4)

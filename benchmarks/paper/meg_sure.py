@@ -267,5 +267,4 @@ def _times(axes: object, group: list[Record]) -> None:
     axes.set_xticks(range(len(names)), [shown.get(name, name) for name in names])
     axes.set(yscale="log", ylabel="time of the processor (seconds)", title="one λ")
     if problems:
-        axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(0.0, 1.0))
-        axes.margins(y=0.5)
+        axes.legend(frameon=False, loc="lower right")

@@ -35,10 +35,11 @@ Formula = Callable[[float, float], tuple[float, float, float]]
 """Of the mean loss (twice the datafit's, so that it is a deviance) and the degrees of freedom: a criterion, and its
 derivatives in both."""
 
-# Two fits are told apart by differences of about ε; an error of their gaps' root has to be small beside it.
-ACCURACY = 1e-8
+# Two fits are told apart by differences of about ε: an error of n predictions, each of the root of the gap, has to be
+# small beside what a handful of degrees of freedom do. Where fits cost little they are solved well in any case.
+_ACCURACY, _LOOSEST, _HANDFUL = 1e-8, 1e-5, 2.0
 
-# Where X stores no more values than this, so many probes are taken.
+# Where X stores no more values than this, for all targets, so many probes are taken.
 _SMALL, _PROBES = 1_000_000, 10
 
 REMARK = "measured degrees of freedom led the search, the exact ones decided among the points visited"
@@ -248,7 +249,9 @@ def observed_fold(
     step = 2.0 / n**0.3 if probing.step is None else float(probing.step)
     probes, measures = [], []
     roots = np.sqrt(data.sample_weight)
-    n_probes = probing.n_probes or (_PROBES if data.storage.n_stored <= _SMALL else 1)
+    small = data.storage.n_stored * _n_values(first) * len(problems) <= _SMALL
+    n_probes = probing.n_probes or (_PROBES if small else 1)
+    accuracy = _ACCURACY if small else float(np.clip((_HANDFUL * step) ** 2 / n, _ACCURACY, _LOOSEST))
     for _ in range(n_probes):
         for problem in problems:
             probe, measure = _probed(model, problem, random, roots, step, root)
@@ -257,7 +260,7 @@ def observed_fold(
     optimism = Optimism((*problems, *probes), tuple(measures), loss or model.datafit, formula(n))
     noise = None if root is None else root @ root.T
     verdict = ExactFreedom(optimism, model.fit_intercept, noise) if exact and has_count(first) else None
-    return Fold(optimism.problems, optimism, n_probes=len(probes), verdict=verdict, units=units(n), accuracy=ACCURACY)
+    return Fold(optimism.problems, optimism, n_probes=len(probes), verdict=verdict, units=units(n), accuracy=accuracy)
 
 
 def _problems(model: Model, data: Data) -> tuple[Problem, ...]:

@@ -21,6 +21,7 @@ _NEAR, _NARROW = 0.5, 0.2
 _OFF_ENDS = 1e-4
 _CLOSE = 0.02
 _ASIDE = 1.5  # a factor of 4.5
+_FEW_LOOKS = 2  # where fits are large, and so are the degrees of freedom: what led is near what decides
 _LOOSER = 10.0  # beyond two points that rise, where fits are large and only have to show that there is no valley
 
 
@@ -41,7 +42,8 @@ class Scalar:
     thorough : bool, default True
         Where evaluations are cheap, look between neighbours near the best point too.
     most_looks : int, default 10
-        Evaluations in the end around the best point by what decides, where that is not the criterion itself.
+        Evaluations in the end around the best point by what decides, where that is not the criterion itself; two where
+        evaluations are dear.
     """
 
     ratio: float = 3.0
@@ -67,7 +69,7 @@ class Scalar:
 
         What decides jumps: its intervals are halved, without slopes.
         """
-        for _ in range(self.most_looks):
+        for _ in range(self.most_looks if scan.objective.cheap else _FEW_LOOKS):
             t = scan.beside_the_decisive()
             if t is None:
                 return
