@@ -58,7 +58,6 @@ data = leadfield[:, [2 * s for s in truth]] @ true_courses + noise * rng.normal(
 
 # %%
 # Whitened, the noise has unit variance: σ = 1 is what SURE has to know, and what ``sparse_inverse`` takes by default.
-# Here SURE is told to measure degrees of freedom by one more fit, not by ten as where there are few data.
 
 
 def with_alpha_by(criterion):

@@ -40,7 +40,7 @@ derivatives in both."""
 _ACCURACY, _LOOSEST, _HANDFUL = 1e-8, 1e-5, 2.0
 
 # Where X stores no more values than this, for all targets, so many probes are taken.
-_SMALL, _PROBES = 1_000_000, 10
+_SMALL, _PROBES = 3_000_000, 10
 
 REMARK = "measured degrees of freedom led the search, the exact ones decided among the points visited"
 

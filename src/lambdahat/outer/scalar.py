@@ -21,7 +21,7 @@ _NEAR, _NARROW = 0.5, 0.2
 _OFF_ENDS = 1e-4
 _CLOSE = 0.02
 _ASIDE = 1.5  # a factor of 4.5
-_FEW_LOOKS = 2  # where fits are large, and so are the degrees of freedom: what led is near what decides
+_PATIENCE, _WORTH = 3, 1e-4  # looks beside the best point that gain less than this share, until it is enough
 _LOOSER = 10.0  # beyond two points that rise, where fits are large and only have to show that there is no valley
 
 
@@ -42,8 +42,8 @@ class Scalar:
     thorough : bool, default True
         Where evaluations are cheap, look between neighbours near the best point too.
     most_looks : int, default 10
-        Evaluations in the end around the best point by what decides, where that is not the criterion itself; two where
-        evaluations are dear.
+        Evaluations in the end around the best point by what decides, where that is not the criterion itself; fewer
+        where they gain nothing.
     """
 
     ratio: float = 3.0
@@ -69,11 +69,13 @@ class Scalar:
 
         What decides jumps: its intervals are halved, without slopes.
         """
-        for _ in range(self.most_looks if scan.objective.cheap else _FEW_LOOKS):
-            t = scan.beside_the_decisive()
-            if t is None:
+        failed = 0
+        for _ in range(self.most_looks):
+            t, best = scan.beside_the_decisive(), min(scan.decisive)
+            if t is None or failed == _PATIENCE:
                 return
-            scan.evaluate(t, scan.objective.coarse_tol, gradient=False)
+            scan.evaluate(t, 0.1 * scan.objective.coarse_tol, gradient=False)
+            failed = 0 if min(scan.decisive) < best - _WORTH * abs(best) else failed + 1
 
     def look(self, scan: Scan, line: Line) -> None:
         """Evaluate from the simple end towards the complex one, until nothing better is to be expected."""
@@ -150,10 +152,15 @@ class Scan:
         self.decisive.insert(k, point.value if point.decisive is None else point.decisive)
         return slope
 
+    @property
+    def is_led(self) -> bool:
+        """Whether something else than the criterion decides."""
+        return self.decisive != self.value
+
     def beside_the_decisive(self) -> float | None:
         """Half-way to the neighbour farther off of the best point by what decides; None where all is said."""
         best = int(np.argmin(self.decisive))
-        if self.decisive == self.value or not np.isfinite(self.decisive[best]):
+        if not self.is_led or not np.isfinite(self.decisive[best]):
             return None
         ends = [self.t[k] for k in (best - 1, best + 1) if 0 <= k < len(self.t)]
         end = max(ends, key=lambda t: abs(t - self.t[best]), default=self.t[best])
@@ -194,6 +201,8 @@ class Scan:
         if fall > 0.0 and not self.objective.cheap:
             bend = max((self.slope[1] - self.slope[0]) / (self.t[1] - self.t[0]), 0.0)
             ahead = self.value[0] - step * self.slope[0] + 0.5 * step**2 * bend if self.slope[0] < 0.0 else 0.0
+            if self.is_led and -step * self.slope[0] < 0.01 * fall:  # a fit to the same rows has kinks: a flat place
+                ahead = 0.0
             rise = max(self.value[0], ahead) - self.value[best]
             if rise > 0.03 * fall * max(1.0, 0.2 * abs(self.value[-1]) / fall) ** 4:
                 return True

@@ -52,6 +52,8 @@ class _Packed:
 # Where X stores no more values than this, and a support can be no larger, solving inner problems well costs little.
 _SMALL, _SHORT = 1_000_000, 2_000
 
+_LOOK = 100.0  # times the gap at which a criterion can be believed
+
 # Gradients of so many evaluations are kept for warm starts: each is as long as the coefficients are many.
 _GRADIENTS_KEPT = 3
 
@@ -167,7 +169,9 @@ class CriterionObjective:
 
     def _evaluate(self, x: Vector, values: Vector, tol: float, gradient: bool) -> _Visited | None:
         """None where the criterion is not finite."""
-        theta, tol = self.space.theta(values), min(tol, self._tightest)
+        # A look at the range is to rank: where fits are large, it may be looser than what the criterion is believed at.
+        looks = not self.cheap and tol >= self.coarse_tol
+        theta, tol = self.space.theta(values), min(tol, self._tightest * (_LOOK if looks else 1.0))
         nearest = self._nearest(x)
         problems = [problem for fold in self.folds for problem in self.space.placed(fold.problems, theta)]
         starts = [None if nearest is None else self._warm_start(nearest, k) for k in range(len(problems))]
