@@ -259,6 +259,16 @@ def test_leave_one_out_with_more_features_than_rows(share, fit_intercept, positi
         assert exactly(model, store(wide), y, ALO()) == pytest.approx(brute, rel=0.01)
 
 
+def test_leave_one_out_does_not_judge_fits_that_follow_all_targets():
+    rng = np.random.default_rng(5)
+    wide = rng.normal(size=(30, 80))
+    search = GradientSearch(lh.Lasso(), criterion="alo").fit(wide, wide[:, 0] + rng.normal(size=30))
+    judged = np.isfinite(search.trace_.values)
+    assert search.trace_.support_sizes[judged].max() <= 0.9 * 30
+    assert not judged.all()
+    assert np.all(np.isinf(search.trace_.values[~judged]))
+
+
 def test_the_slope_of_leave_one_out():
     """Exact where leverages are those of a projection."""
     model = MODELS["lasso"][0]

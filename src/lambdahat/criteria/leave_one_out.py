@@ -14,9 +14,10 @@ from lambdahat.criteria.degrees_of_freedom import Influences, has_count
 from lambdahat.criteria.optimism import Optimism, Probing, check_observed, observed_fold
 from lambdahat.hypergradient import Judge
 from lambdahat.linear import Vector
-from lambdahat.problem import Model, Solution
+from lambdahat.problem import Model, Problem, Solution
 
 _MOST = 1.0 - 1e-6  # leverage, see Influences
+_FOLLOWS = 0.9
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -34,7 +35,8 @@ class ALO:
 
     h jumps where a coefficient comes or goes. A search follows leverages that are scaled to the sum that Monte Carlo
     measures (see :class:`SURE`; the slope leaves out how their shares change); among the points visited the
-    approximation itself decides.
+    approximation itself decides. Where coefficients have kinks and degrees of freedom exceed nine tenths of the rows,
+    the support changes with every row, and the criterion is not finite.
 
     Parameters
     ----------
@@ -98,9 +100,16 @@ class LeaveOneOut:
         support = problem.penalty.generalized_support(solution.w)
         at = support, solution.w[support], problem.offset(solution)
         found, z = Influences.at(problem, *at, intercept=self.intercept), problem.prediction(*at)
+        if self._interpolates(problem, float(found.each @ found.bends)):
+            return np.inf
         without = found.without(z) if problem.penalty.is_smooth else found.without_by_descent(problem, z)
         datafit = problem.datafit
         return float(datafit.metric_factor * datafit.value(problem.y, without, problem.design.weights))
+
+    @staticmethod
+    def _interpolates(problem: Problem, freedom: float) -> bool:
+        """Whether the fit follows nearly all of its targets, by a support that changes with every row."""
+        return not problem.penalty.is_smooth and freedom > _FOLLOWS * problem.design.rows.size
 
     def judges(self, problems: Sequence[Any], solved: Sequence[Solved]) -> list[Judge]:
         problem, freedoms = problems[0], self.freedom.judges(problems, solved)
@@ -111,6 +120,8 @@ class LeaveOneOut:
 
         def error_at(z: Vector, freedom: float) -> tuple[float, Vector, float]:
             """The criterion, its slope in z and in the degrees of freedom."""
+            if self._interpolates(problem, max(freedom, total)):
+                return np.inf, np.zeros_like(z), 0.0
             with np.errstate(over="ignore", invalid="ignore"):  # of a row that nothing else holds
                 scale = freedom / total if total > 0.0 else 1.0
                 left = 1.0 - np.minimum(scale * each * bends, _MOST)
