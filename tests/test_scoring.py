@@ -92,6 +92,8 @@ def test_scores_without_slopes_decide_among_the_points_visited():
     assert search.trace_.followed[search.best_index_] > 0.0
     assert "log-loss led the search, −accuracy, without a slope to follow, decided among the points" in search.status_
     assert "followed" in search.trace_.to_frame().columns
+    grid = GradientSearch(MODELS["logistic"][0], criterion="accuracy", cv=folds_of("labels"), optimizer="grid")
+    assert "led" not in grid.fit(X, TARGETS["labels"]).status_
     own = GradientSearch(MODELS["logistic"][0], cv=folds_of("labels")).fit(X, TARGETS["labels"])
     assert "led the search" not in own.status_
     assert "followed" not in own.trace_.to_frame().columns

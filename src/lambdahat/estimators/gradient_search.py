@@ -213,7 +213,8 @@ class GradientSearch(MetaEstimatorMixin, BaseEstimator):
             self._keep(objective, getattr(criterion, "n_repeats", 1))
             made = model._model(names, None if data is None else data.classes)
             self.metric_, remark = described(criterion, made, folds)
-            self.status_ = "; ".join(filter(None, (self.status_, remark)))
+            if remark and np.isfinite(self.trace_.gradients).any():  # else nothing led
+                self.status_ = f"{self.status_}; {remark}"
             if self.refit and objective.failure is None:
                 self._refit(objective, data, X, y, sample_weight)
             self.setting_: Setting = setting_of(objective, region, X, sample_weight, time.perf_counter() - began)
