@@ -10,13 +10,13 @@ import numpy as np
 
 from lambdahat.box_problem import BoxModel
 from lambdahat.criteria.base import Data, Fold, Solved, only_changed
-from lambdahat.criteria.degrees_of_freedom import Influences, has_count
+from lambdahat.criteria.degrees_of_freedom import has_count
+from lambdahat.criteria.influences import MOST, Influences
 from lambdahat.criteria.optimism import Optimism, Probing, check_observed, observed_fold
 from lambdahat.hypergradient import Judge
 from lambdahat.linear import Vector
 from lambdahat.problem import Model, Problem, Solution
 
-_MOST = 1.0 - 1e-6  # leverage, see Influences
 _FOLLOWS = 0.9
 
 
@@ -124,7 +124,7 @@ class LeaveOneOut:
                 return np.inf, np.zeros_like(z), 0.0
             with np.errstate(over="ignore", invalid="ignore"):  # of a row that nothing else holds
                 scale = freedom / total if total > 0.0 else 1.0
-                left = 1.0 - np.minimum(scale * each * bends, _MOST)
+                left = 1.0 - np.minimum(scale * each * bends, MOST)
                 slopes = datafit.gradient(y, z)
                 without = z + scale * each * slopes / left
                 value = datafit.metric_factor * datafit.value(y, without, s)

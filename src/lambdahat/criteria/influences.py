@@ -1,0 +1,130 @@
+"""By how much each row moves the fit, and what its prediction is without it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from lambdahat.criteria.degrees_of_freedom import leverages_by_rows, local_model, pseudo_inverse
+from lambdahat.kernels import left_out
+from lambdahat.linear import Matrix, Vector
+from lambdahat.penalties import Separable
+from lambdahat.problem import Problem
+
+MOST = 1.0 - 1e-6  # leverage of a row that is fitted whatever its target
+# Columns whose slope is this share of the penalty may enter where a row is left out, and so many in any case; the work
+# is n times the square of the number of columns.
+_NEAR, _FEW, _LITTLE_WORK, _MOST_WORK = 0.3, 20, 4e6, 2e9
+_SWEEPS, _SETTLED = 100, 1e-3
+
+
+@dataclass(frozen=True, eq=False)
+class Influences:
+    """By how much a row's own term moves the solution, in the local model, where ``H`` is the objective's Hessian.
+
+    Attributes
+    ----------
+    local : Problem
+        From :func:`local_model`.
+    support, w_S
+        Of the solution.
+    weights : array of shape (n,)
+        Of the rows, in units in which the local model is the objective: ``s`` times ``local.scale``.
+    slopes, bends : array of shape (n,)
+        ``f'`` and ``f''`` at the solution.
+    each : array of shape (n,)
+        ``s_i x̃_iᵀ H⁻¹ x̃_i``, the intercept included: times ``f''_i`` it is the leverage, the share of a row's own
+        target in its prediction.
+    drift : array of shape (n,)
+        ``s_i x̃_iᵀ H⁻¹ ∇g``: where a row is left out of a *mean* of losses, the penalty counts for less.
+    step : array shaped as ``w_S``
+        ``H⁻¹ ∇g`` over the unit of ``weights``.
+    inverse : array of shape (|S|, |S|), optional
+        ``H⁻¹`` alike, where it is known.
+    """
+
+    local: Problem
+    support: Any
+    w_S: Vector
+    weights: Vector
+    slopes: Vector
+    bends: Vector
+    each: Vector
+    drift: Vector
+    step: Vector
+    inverse: Matrix | None
+    intercept: bool
+
+    @classmethod
+    def at(cls, problem: Problem, support: Any, w_S: Vector, offset: float, *, intercept: bool) -> Influences:
+        local, design = local_model(problem, support, w_S, offset), problem.design
+        z = problem.prediction(support, w_S, offset)
+        slopes, bends = problem.datafit.gradient(problem.y, z), problem.datafit.curvature(problem.y, z)
+        forms, drift, inverse = np.full(design.shape[0], float(intercept)), np.zeros(design.shape[0]), None
+        pull = -design.gradient_columns(support, design.weights * slopes)  # ∇g, at a solution
+        step = local.solve_support(support, w_S, pull, atol=1e-8 * float(np.abs(pull).max(initial=0.0)))
+        if support.size:
+            curvature, rows = local.penalty.restricted(support).curvature(w_S), local.design.rows
+            if np.all(curvature.diagonal > 0.0) and curvature.U is None and rows.size < support.size:
+                forms[rows] += leverages_by_rows(local, support, curvature.diagonal) / local.design.weights[rows]
+            else:
+                A = local.design.support_gram(support)
+                curvature.add_to(A)
+                inverse = pseudo_inverse(A)
+                for block in local.design.row_blocks(support):
+                    forms[block.rows] += block.dots(block.times(inverse))
+            drift = local.design.product(support, step)
+        weights = design.weights * local.scale
+        return cls(
+            local, support, w_S, weights, slopes, bends, weights * forms, weights * drift, step, inverse, intercept
+        )
+
+    def without(self, z: Vector) -> Vector:
+        """The predictions, at first z, of each row without it: a Newton step on the support."""
+        return z + (self.each * self.slopes + self.drift) / (1.0 - np.minimum(self.each * self.bends, MOST))
+
+    def without_by_descent(self, problem: Problem, z: Vector) -> Vector:
+        """The same where coefficients come and go on the way, of a penalty that has a kink for each.
+
+        The local model is solved without each row, by coordinate descent from the Newton step, over the support and the
+        columns that are nearest to entering it. Where that would be too much work it is the Newton step.
+        """
+        h = problem.design.gradient(problem.residual(z))
+        columns = np.concatenate([self.support, self._near(problem, h)]).astype(np.int32)
+        m = self.support.size
+        if float(z.size) * columns.size**2 > _MOST_WORK or not isinstance(problem.penalty, Separable):
+            return self.without(z)
+        local = problem.local(z, columns)
+        assert isinstance(local.penalty, Separable)
+        penalty, G = local.penalty.restricted(columns), local.design.support_gram(columns)
+        w = np.concatenate([self.w_S, np.zeros(columns.size - m)])
+        left = 1.0 - np.minimum(self.each * self.bends, MOST)
+        pushes = self.weights * (self.slopes + self.bends * (self.each * self.slopes + self.drift) / left)
+        out = np.empty(z.size)
+        for block in local.design.row_blocks(columns):
+            rows, X = block.rows, block.dense()
+            starts = np.zeros_like(X)
+            if self.inverse is not None:
+                moves = np.outer(pushes[rows], np.ones(m)) * (X[:, :m] @ self.inverse)
+                moves += np.outer(self.weights[rows], self.step)
+                starts[:, :m] = np.where((self.w_S + moves) * self.w_S < 0.0, -self.w_S, moves)
+            left_out.without_rows(
+                G, penalty.l1, penalty.l2, penalty.positive, w, -local.scale * h[columns], X, starts,
+                (self.weights * self.slopes)[rows], (self.weights * self.bends)[rows], problem.design.weights[rows],
+                self.intercept, _SWEEPS, _SETTLED, out[rows],
+            )  # fmt: skip
+        return z + out
+
+    def _near(self, problem: Problem, h: Vector) -> Any:
+        """Columns that are nearest to entering the support: as many again, and more where that is little work."""
+        l1 = problem.penalty.l1
+        kinked = (l1 > 0.0) & np.isfinite(l1)
+        push = h if problem.penalty.positive else np.abs(h)
+        share = np.divide(push, l1, out=np.zeros_like(h), where=kinked)
+        share[self.support] = 0.0
+        near = np.flatnonzero(share > _NEAR)
+        size = self.support.size
+        most = max(_FEW, size, int((_LITTLE_WORK / problem.design.shape[0]) ** 0.5) - size)
+        return near if near.size <= most else near[np.argpartition(-share[near], most)[:most]]
