@@ -13,6 +13,7 @@ from sklearn.preprocessing import StandardScaler
 import lambdahat as lh
 from lambdahat import AIC, ALO, BIC, EBIC, GCV, SURE, AICc, CrossValidation, GradientSearch, hypergradient
 from lambdahat.criteria import base
+from lambdahat.criteria import degrees_of_freedom as module
 from lambdahat.criteria.degrees_of_freedom import degrees_of_freedom
 from lambdahat.estimators.base import validated
 from lambdahat.solvers import solve
@@ -128,6 +129,19 @@ def test_degrees_of_freedom_with_more_features_than_rows(model, store):
     wide = RNG.normal(size=(12, 40))
     y = wide[:, 0] + RNG.normal(size=12)
     assert counted(model, store(wide), y) == pytest.approx(follows(model, wide, y), rel=1e-5)
+
+
+@pytest.mark.parametrize("store", [np.asarray, scipy.sparse.csc_array])
+def test_degrees_of_freedom_of_large_supports(store, monkeypatch):
+    wide, y = RNG.normal(size=(12, 40)), RNG.normal(size=12)
+    model = lh.Ridge(alpha=3.0, **TIGHT)
+    small = counted(model, store(wide), y)
+    monkeypatch.setattr(module, "FACTORISED", 20)  # by rows
+    assert counted(model, store(wide), y) == pytest.approx(small, rel=1e-8)
+    monkeypatch.setattr(module, "FACTORISED", 5)  # by random vectors
+    assert counted(model, store(wide), y) == pytest.approx(small, abs=4.0 * np.sqrt(2.0 * small / 8))
+    lasso = MODELS["lasso"][0]
+    assert counted(lasso, store(X), Y) == pytest.approx(np.count_nonzero(lasso.fit(X, Y).coef_) + 1)
 
 
 @pytest.mark.parametrize("name", ["lasso", "elastic net", "groups", "multi-task"])
