@@ -273,6 +273,18 @@ def test_leave_one_out_with_more_features_than_rows(share, fit_intercept, positi
         assert exactly(model, store(wide), y, ALO()) == pytest.approx(brute, rel=0.01)
 
 
+@pytest.mark.parametrize("alpha", [0.05, 0.15, 0.4])
+def test_leave_one_out_of_the_square_root_lasso(alpha):
+    """The root of the mean of squares: a mean of roots, which folds have, would be one of absolute errors."""
+    rng = np.random.default_rng(6)
+    tall = rng.normal(size=(80, 20))
+    y = tall[:, :4].sum(axis=1) + 1.0 + rng.normal(size=80)
+    model = lh.SqrtLasso(alpha, **TIGHT)
+    squared = CrossValidation(LeaveOneOut(), scoring="neg_mean_squared_error")
+    brute = hypergradient(model, tall, y, criterion=squared, tol=1e-10).value
+    assert exactly(model, tall, y, ALO()) ** 2 == pytest.approx(brute, rel=0.01)
+
+
 def test_leave_one_out_does_not_judge_fits_that_follow_all_targets():
     rng = np.random.default_rng(5)
     wide = rng.normal(size=(30, 80))
@@ -320,7 +332,7 @@ def test_leave_one_out_of_sparse_columns():
         (AIC(sigma=1.0), lh.PoissonLasso(), "counts", "leave it out"),
         (BIC(), lh.SparseLogisticRegression(class_weight="balanced"), "labels", "class_weight"),
         (ALO(), lh.MultiTaskLasso(), "three", "ALO is for one target"),
-        (ALO(), lh.SqrtLasso(), "one", "ALO is for one target and a loss whose rows do not depend"),
+        (ALO(), lh.AdaptiveLasso(), "one", "ALO is for one target and a loss whose rows do not depend"),
         ("sure", lh.Lasso(), "one", "needs to know the noise"),
         ("aix", lh.Lasso(), "one", "unknown|did you mean|aic"),
     ],

@@ -17,6 +17,7 @@ import scipy.linalg
 from scipy.linalg import lapack
 
 from lambdahat.coupled import CoupledModel
+from lambdahat.datafits import RootMeanSquare
 from lambdahat.design import FACTORISED
 from lambdahat.linear import Curvature, Matrix, Vector
 from lambdahat.penalties import Entrywise
@@ -78,7 +79,9 @@ def has_count(problem: Any) -> bool:
 
 
 def local_model(problem: Problem, support: Any, w_S: Matrix, offset: Any) -> Problem:
-    """The least-squares problem that a solution solves."""
+    """The least-squares problem that a solution solves; of the square-root Lasso, the Lasso that has the same one."""
+    if isinstance(problem.datafit, RootMeanSquare):
+        return problem.local(problem.prediction(support, w_S, offset), support)
     local = problem.local_on(support, w_S, offset)
     if isinstance(local, CoupledModel):
         raise ValueError(

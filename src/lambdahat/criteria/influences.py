@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from lambdahat.criteria.degrees_of_freedom import leverages_by_rows, local_model, pseudo_inverse
+from lambdahat.datafits import RootMeanSquare
 from lambdahat.kernels import left_out
 from lambdahat.linear import Matrix, Vector
 from lambdahat.penalties import Separable
@@ -18,6 +19,7 @@ MOST = 1.0 - 1e-6  # leverage of a row that is fitted whatever its target
 # is n times the square of the number of columns.
 _NEAR, _FEW, _LITTLE_WORK, _MOST_WORK = 0.3, 20, 4e6, 2e9
 _SWEEPS, _SETTLED = 100, 1e-3
+_TIMES = 3  # that the size of residuals without a row is computed anew
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,10 +39,13 @@ class Influences:
     each : array of shape (n,)
         ``s_i x̃_iᵀ H⁻¹ x̃_i``, the intercept included: times ``f''_i`` it is the leverage, the share of a row's own
         target in its prediction.
-    drift : array of shape (n,)
-        ``s_i x̃_iᵀ H⁻¹ ∇g``: where a row is left out of a *mean* of losses, the penalty counts for less.
+    shares : array of shape (n,)
+        By how much less the penalty counts where a row is left out: ``s_i`` of a *mean* of losses. The square-root
+        Lasso is the Lasso at ``ασ``, and σ changes too.
     step : array shaped as ``w_S``
-        ``H⁻¹ ∇g`` over the unit of ``weights``.
+        ``H⁻¹ ∇g`` over ``local.scale``.
+    drift : array of shape (n,)
+        What the prediction of a row follows of it.
     inverse : array of shape (|S|, |S|), optional
         ``H⁻¹`` alike, where it is known.
     """
@@ -52,8 +57,9 @@ class Influences:
     slopes: Vector
     bends: Vector
     each: Vector
-    drift: Vector
+    shares: Vector
     step: Vector
+    drift: Vector
     inverse: Matrix | None
     intercept: bool
 
@@ -77,13 +83,46 @@ class Influences:
                     forms[block.rows] += block.dots(block.times(inverse))
             drift = local.design.product(support, step)
         weights = design.weights * local.scale
-        return cls(
-            local, support, w_S, weights, slopes, bends, weights * forms, weights * drift, step, inverse, intercept
-        )
+        each = weights * forms
+        shares = design.weights
+        drift = local.scale * shares * drift
+        found = cls(local, support, w_S, weights, slopes, bends, each, shares, step, drift, inverse, intercept)
+        if isinstance(problem.datafit, RootMeanSquare):
+            for _ in range(_TIMES):
+                found = found._with_shares(found._shares_of_root(problem, z))
+        return found
+
+    def _with_shares(self, shares: Vector) -> Influences:
+        factors = np.divide(shares, self.shares, out=np.ones_like(shares), where=self.shares > 0.0)
+        return replace(self, shares=shares, drift=self.drift * factors)
+
+    def _shares_of_root(self, problem: Problem, z: Vector) -> Vector:
+        """By how much less the penalty counts beside ``α‖y − z‖_s`` of all rows, after the Newton step."""
+        s, residual = problem.design.weights, problem.y - z
+        moved, pushes = self._step()
+        kept = float(s @ residual**2) - s * (residual - moved) ** 2 + self.intercept * pushes**2
+        if self.inverse is not None:
+            G = self.local.design.support_gram(self.support)
+            slopes = problem.design.gradient_columns(self.support, s * residual)
+            for block in self.local.design.row_blocks(self.support):
+                moves = self._moves(block.rows, block.times(self.inverse), pushes)
+                kept[block.rows] += np.sum((moves @ G - 2.0 * slopes) * moves, axis=1)
+        size = float(s @ residual**2) or 1.0
+        return np.asarray(1.0 - np.sqrt((1.0 - s) * np.maximum(kept, 0.0) / size))
+
+    def _step(self) -> tuple[Vector, Vector]:
+        """By how much predictions of rows move without them, and what pushes the solution beside the penalty."""
+        left = 1.0 - np.minimum(self.each * self.bends, MOST)
+        moved = (self.each * self.slopes + self.drift) / left
+        return moved, self.weights * (self.slopes + self.bends * moved)
+
+    def _moves(self, rows: Any, images: Matrix, pushes: Vector) -> Matrix:
+        """The Newton steps of coefficients without each of some rows, whose ``H⁻¹ x̃`` are given."""
+        return pushes[rows, None] * images + np.outer(self.local.scale * self.shares[rows], self.step)
 
     def without(self, z: Vector) -> Vector:
         """The predictions, at first z, of each row without it: a Newton step on the support."""
-        return z + (self.each * self.slopes + self.drift) / (1.0 - np.minimum(self.each * self.bends, MOST))
+        return z + self._step()[0]
 
     def without_by_descent(self, problem: Problem, z: Vector) -> Vector:
         """The same where coefficients come and go on the way, of a penalty that has a kink for each.
@@ -100,19 +139,16 @@ class Influences:
         assert isinstance(local.penalty, Separable)
         penalty, G = local.penalty.restricted(columns), local.design.support_gram(columns)
         w = np.concatenate([self.w_S, np.zeros(columns.size - m)])
-        left = 1.0 - np.minimum(self.each * self.bends, MOST)
-        pushes = self.weights * (self.slopes + self.bends * (self.each * self.slopes + self.drift) / left)
-        out = np.empty(z.size)
+        pushes, out = self._step()[1], np.empty(z.size)
         for block in local.design.row_blocks(columns):
             rows, X = block.rows, block.dense()
             starts = np.zeros_like(X)
             if self.inverse is not None:
-                moves = np.outer(pushes[rows], np.ones(m)) * (X[:, :m] @ self.inverse)
-                moves += np.outer(self.weights[rows], self.step)
+                moves = self._moves(rows, X[:, :m] @ self.inverse, pushes)
                 starts[:, :m] = np.where((self.w_S + moves) * self.w_S < 0.0, -self.w_S, moves)
             left_out.without_rows(
                 G, penalty.l1, penalty.l2, penalty.positive, w, -local.scale * h[columns], X, starts,
-                (self.weights * self.slopes)[rows], (self.weights * self.bends)[rows], problem.design.weights[rows],
+                (self.weights * self.slopes)[rows], (self.weights * self.bends)[rows], self.shares[rows],
                 self.intercept, _SWEEPS, _SETTLED, out[rows],
             )  # fmt: skip
         return z + out

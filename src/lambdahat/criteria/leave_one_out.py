@@ -13,6 +13,7 @@ from lambdahat.criteria.base import Data, Fold, Solved, only_changed
 from lambdahat.criteria.degrees_of_freedom import has_count
 from lambdahat.criteria.influences import MOST, Influences
 from lambdahat.criteria.optimism import Optimism, Probing, check_observed, observed_fold
+from lambdahat.datafits import RootMeanSquare
 from lambdahat.hypergradient import Judge
 from lambdahat.linear import Vector
 from lambdahat.problem import Model, Problem, Solution
@@ -31,7 +32,8 @@ class ALO:
 
     (the term with ``∇g`` since the loss is a mean over one row less). Where each coefficient has a kink, the
     least-squares model of the fit is solved without each row from there, over the support and the columns next to it,
-    so that they can come and go: for least squares that is leave-one-out itself. One fit stands for n.
+    so that they can come and go: for least squares that is leave-one-out itself. The square-root Lasso is the Lasso at
+    ``ασ``, with σ estimated anew without each row. One fit stands for n.
 
     h jumps where a coefficient comes or goes. A search follows leverages that are scaled to the sum that Monte Carlo
     measures (see :class:`SURE`; the slope leaves out how their shares change); among the points visited the
@@ -70,7 +72,9 @@ class ALO:
         assert isinstance(model, Model)
         probing = Probing(self.n_probes, self.step, self.random_state)
         fold = observed_fold(model, data, probing, lambda n: lambda fit, freedom: (freedom, 0.0, 1.0))
-        if len(fold.fitted) > 1 or fold.problems[0].y.ndim > 1 or not has_count(fold.problems[0]):
+        problem = fold.problems[0]
+        judged = has_count(problem) or isinstance(model.datafit, RootMeanSquare)
+        if len(fold.fitted) > 1 or problem.y.ndim > 1 or not judged:
             raise ValueError(
                 "ALO is for one target and a loss whose rows do not depend on each other, solved in one stage: use "
                 f"{instead}"
