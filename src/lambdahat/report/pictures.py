@@ -172,7 +172,7 @@ def _coefficients(axes: Any, search: Any, report: SearchReport) -> tuple[str, st
 def _folds(axes: Any, search: Any, report: SearchReport) -> tuple[str, str]:
     values = np.array(report.fold_criteria)
     if values.size < 2:
-        raise _Missing("There is one split only, so nothing says how much the criterion varies from one to another.")
+        raise _Missing(_one_only(report))
     axes.plot(np.arange(values.size), values, "o", color=BLUE)
     axes.axhline(report.criterion, color=BLACK, linewidth=1.0, label=f"criterion, {report.criterion:.4g}")
     error = report.standard_error or 0.0
@@ -298,3 +298,8 @@ def _as_image(axes: Any, *, rasterized: bool | None = None) -> None:
     if many if rasterized is None else rasterized:
         for line in axes.lines:
             line.set_rasterized(True)
+
+
+def _one_only(report: SearchReport) -> str:
+    where = "There is one split only" if report.single == "one split" else f"The criterion is of {report.single}"
+    return f"{where}, so nothing says how much it varies from one to another."

@@ -127,6 +127,12 @@ class SearchReport:
         folds = len(self.fold_criteria)
         return f"{mean} ± {self.standard_error:.3g} ({self.metric}, standard error over {folds} folds)"
 
+    @property
+    def single(self) -> str:
+        """What there is instead of several folds, in words."""
+        held_out = self.setting is None or self.setting.judged_by
+        return "one split" if held_out else "the rows fitted to"
+
     def support_text(self) -> str:
         """How many features are kept."""
         if self.support_size is not None:
