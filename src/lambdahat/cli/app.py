@@ -233,7 +233,7 @@ def _folds(number: int, shuffle: bool, stratified: bool) -> Any:
 def _criterion(name: str, cv: Any, one_standard_error: bool) -> Any:
     """The criterion of a name, or a question of usage."""
     from lambdahat import CrossValidation
-    from lambdahat.estimators.gradient_search import as_criterion
+    from lambdahat.estimators.named_criteria import as_criterion
 
     try:
         criterion = as_criterion(name, cv)

@@ -16,8 +16,8 @@ from lambdahat.criteria import Data, Fold, check_trainable
 from lambdahat.design import as_storage
 from lambdahat.estimators.base import LinearModel, check_model, warn_unconverged
 from lambdahat.estimators.glm import SparseGLM
-from lambdahat.estimators.gradient_search import as_criterion
 from lambdahat.estimators.logistic import SparseLogisticRegression
+from lambdahat.estimators.named_criteria import as_criterion
 from lambdahat.hypergradient import ITERATIONS, METHODS, Judge, polished, solve_and_differentiate
 from lambdahat.linear import Vector
 from lambdahat.penalties import l1

@@ -20,23 +20,15 @@ from sklearn.utils.validation import check_is_fitted
 from lambdahat._validation import check_count, check_name, check_real, unchanged_on_error
 from lambdahat.box_problem import BoxProblem
 from lambdahat.criteria import (
-    AIC,
-    ALO,
-    BIC,
-    EBIC,
-    GCV,
-    AICc,
     Criterion,
-    CrossValidation,
     Data,
     Fold,
-    Metric,
-    Scoring,
     check_trainable,
     described,
 )
 from lambdahat.estimators.base import LinearModel, validated
 from lambdahat.estimators.box_regions import make_box_region
+from lambdahat.estimators.named_criteria import as_criterion
 from lambdahat.estimators.optimizers import OPTIMIZERS, as_optimizer
 from lambdahat.estimators.pipelines import pipeline_folds, split_pipeline
 from lambdahat.estimators.regions import make_region
@@ -409,32 +401,6 @@ class GradientSearch(MetaEstimatorMixin, BaseEstimator):
         tags.target_tags.positive_only = inner.target_tags.positive_only
         tags.input_tags.sparse = True
         return tags
-
-
-NAMED: dict[str, Callable[[], Criterion]] = {"aic": AIC, "aicc": AICc, "alo": ALO, "bic": BIC, "ebic": EBIC, "gcv": GCV}
-"""Criteria by name, but for ``"cv"``."""
-
-
-def as_criterion(criterion: Any, cv: Any = 5) -> Criterion:
-    """A criterion object from a name or an object."""
-    if isinstance(criterion, str):
-        name = criterion.lower()
-        if name not in ("cv", "sure", *NAMED):
-            Scoring.check(criterion, (*NAMED, "cv"))
-            return CrossValidation(cv, scoring=criterion)
-        if name == "sure":
-            raise ValueError(
-                "criterion='sure' needs to know the noise: pass SURE(sigma=…), see lambdahat.estimate_noise"
-            )
-        return CrossValidation(cv) if name == "cv" else NAMED[name]()
-    if isinstance(criterion, Metric):
-        return CrossValidation(cv, scoring=criterion)
-    if isinstance(criterion, type) or not isinstance(criterion, Criterion):
-        raise ValueError(
-            f"criterion={criterion!r} is neither a name nor a criterion object: pass 'cv', 'aic', 'bic', … or an "
-            "object such as HeldOut(X_val, y_val) or SURE(sigma=1.0)"
-        )
-    return criterion
 
 
 __all__ = ["OPTIMIZERS", "Fold", "GradientSearch", "as_criterion"]
