@@ -403,4 +403,4 @@ class GradientSearch(MetaEstimatorMixin, BaseEstimator):
         return tags
 
 
-__all__ = ["OPTIMIZERS", "Fold", "GradientSearch", "as_criterion"]
+__all__ = ["OPTIMIZERS", "GradientSearch"]
