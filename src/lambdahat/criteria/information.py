@@ -153,7 +153,9 @@ class EBIC(AIC):
     """The extended Bayesian information criterion, ``−2 log L + d log n + 2 γ log C(p, d)``, for many features.
 
     With ``C(p, d)`` models of size d, each of them is less probable: what the plain criterion takes for chance is
-    chance. There d leaves out the intercept and the variance, which are in all of them. {common}
+    chance. There d leaves out the intercept and the variance, which are in all of them.
+
+    {common}
     gamma : float, default 1
         From 0, the plain criterion, to 1.
 
@@ -226,8 +228,8 @@ class GCV:
         return [observed_fold(model, data, Probing(self.n_probes, self.step, self.random_state), formula, loss=loss)]
 
 
-_COMMON = """d is measured by finite differences and Monte Carlo, which gives a slope; among the points that a search
-    visits, the exact d decides (the number of non-zero coefficients for the Lasso, and the intercept).
+_COMMON = """The degrees of freedom d are measured by finite differences and Monte Carlo, which gives a slope; among the points
+    that a search visits, the exact d decides (the number of non-zero coefficients for the Lasso, and the intercept).
 
     Without ``sigma`` the variance of least squares has its best value at each model, and counts as a parameter. Other
     models have the deviance for ``−2 log L``, from which it differs by what no model changes: twice the log-loss,
