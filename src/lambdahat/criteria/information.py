@@ -228,8 +228,9 @@ class GCV:
         return [observed_fold(model, data, Probing(self.n_probes, self.step, self.random_state), formula, loss=loss)]
 
 
-_COMMON = """The degrees of freedom d are measured by finite differences and Monte Carlo, which gives a slope; among the points
-    that a search visits, the exact d decides (the number of non-zero coefficients for the Lasso, and the intercept).
+_COMMON = """The degrees of freedom d are measured by finite differences and Monte Carlo, which gives a slope; among the
+    points that a search visits, the exact d decides (for the Lasso the number of non-zero coefficients, and the
+    intercept).
 
     Without ``sigma`` the variance of least squares has its best value at each model, and counts as a parameter. Other
     models have the deviance for ``−2 log L``, from which it differs by what no model changes: twice the log-loss,
