@@ -35,7 +35,7 @@ from lambdahat.estimators.regions import make_region
 from lambdahat.estimators.setting import setting_of
 from lambdahat.outer import Region
 from lambdahat.report import Rows, Setting, check_writable, print_summary, summarise, write_page
-from lambdahat.search import CriterionObjective, Evaluation, OneStandardError, run
+from lambdahat.search import CriterionObjective, Evaluation, one_standard_error, run
 
 
 def _has(method: str) -> Callable[[Any], bool]:
@@ -202,7 +202,7 @@ class GradientSearch(MetaEstimatorMixin, BaseEstimator):
             check_trainable(folds, model._read_target(y, len(y))[1] if data is None else data.classes)
             prefix = "" if steps is None else self._last_step + "__"
             objective, region = self._search(model, names, folds, prefix, criterion)
-            self._keep(objective, getattr(criterion, "n_repeats", 1))
+            self._keep(objective)
             made = model._model(names, None if data is None else data.classes)
             self.metric_, remark = described(criterion, made, folds)
             if remark and np.isfinite(self.trace_.gradients).any():  # else nothing led
@@ -233,9 +233,9 @@ class GradientSearch(MetaEstimatorMixin, BaseEstimator):
         objective = CriterionObjective(
             folds, space, n_threads=effective_n_jobs(self.n_jobs), max_evals=int(self.max_evals),
             max_seconds=self.max_seconds, max_iter=model.max_iter, callback=self._report,
+            n_repeats=getattr(criterion, "n_repeats", 1),
         )  # fmt: skip
-        one_error = getattr(criterion, "rule", "min") == "1se"
-        rule = OneStandardError(getattr(criterion, "n_repeats", 1)) if one_error else None
+        rule = one_standard_error if getattr(criterion, "rule", "min") == "1se" else None
         self.status_ = run(objective, optimizer, region, tol=float(self.tol), rule=rule)
         return objective, region
 
@@ -254,7 +254,7 @@ class GradientSearch(MetaEstimatorMixin, BaseEstimator):
             )
         return bool(self.callback is not None and self.callback(evaluation))
 
-    def _keep(self, objective: CriterionObjective, n_repeats: int) -> None:
+    def _keep(self, objective: CriterionObjective) -> None:
         best = objective.best_index
         evaluation, units = objective.evaluation(best), objective.units
         self.trace_ = objective.trace()
@@ -263,7 +263,7 @@ class GradientSearch(MetaEstimatorMixin, BaseEstimator):
         self.best_criterion_ = evaluation.value
         self.best_score_ = -evaluation.value
         self.fold_criteria_ = np.array([units.shown(value) for value in objective.visited[best].fold_values])
-        self.standard_error_ = objective.standard_error(n_repeats)
+        self.standard_error_ = objective.standard_error
         self.n_evals_ = len(objective.visited)
 
     def _refit(self, objective: CriterionObjective, data: Data | None, X: Any, y: Any, sample_weight: Any) -> None:

@@ -75,6 +75,8 @@ class CriterionObjective:
         Bound on the rounds of an inner solver.
     callback : callable, optional
         Called with every :class:`Evaluation`; a true answer ends the search.
+    n_repeats : int
+        How often the folds leave out each row.
 
     Attributes
     ----------
@@ -87,7 +89,7 @@ class CriterionObjective:
     def __init__(
         self, folds: list[Fold], space: Space, *, n_threads: int = 1, max_evals: int = 100,
         max_seconds: float | None = None, max_iter: int = 1000,
-        callback: Callable[[Evaluation], Any] | None = None,
+        callback: Callable[[Evaluation], Any] | None = None, n_repeats: int = 1,
     ) -> None:  # fmt: skip
         self.folds, self.space = folds, space
         self.problems = [problem for fold in folds for problem in fold.problems]
@@ -95,7 +97,7 @@ class CriterionObjective:
         fitted = [of_fold[: len(fold.fitted)] for fold, of_fold in zip(folds, self._of_fold, strict=True)]
         self._of_model = np.concatenate(fitted)
         self.n_threads, self.max_evals, self.max_seconds = n_threads, max_evals, max_seconds
-        self.max_iter, self.callback = max_iter, callback
+        self.max_iter, self.callback, self.n_repeats = max_iter, callback, n_repeats
         self.failure: Exception | None = None
         weights = np.array([fold.weight for fold in folds])
         self.weights = weights / weights.sum()
@@ -258,12 +260,13 @@ class CriterionObjective:
             )
         return int(np.argmin(values)) if self.chosen is None else self.chosen
 
-    def standard_error(self, n_repeats: int = 1) -> float | None:
+    @property
+    def standard_error(self) -> float | None:
         """Of the mean over folds at the best point: repeated folds are no new rows, and do not make it smaller."""
         values = self.visited[self.best_index].fold_values
         if values.size < 2:
             return None
-        return float(np.std(values, ddof=1) / np.sqrt(values.size / n_repeats))
+        return float(np.std(values, ddof=1) / np.sqrt(values.size / self.n_repeats))
 
     def solutions(self, index: int, fold: int) -> list[Solution]:
         """Coefficients of a fold at an evaluation, to start from on other rows."""
