@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from sklearn.model_selection import RepeatedKFold
 
-from lambdahat.criteria import CrossValidation, HeldOut, base
+from lambdahat.criteria import CrossValidation, HeldOut
+from lambdahat.design import normal
 from lambdahat.problem import Model
 from lambdahat.solvers import alpha_max, solve
 from zoo import CRITERIA, PENALTIES, STORAGES, Sample, sample
@@ -69,7 +70,7 @@ def test_normal_equations_are_the_rows(fit_intercept, standardize, weighted, sto
     X = np.round(rng.normal(size=(60, 8)) * 8) / 8 + np.round(shift * rng.random(8))
     s = Sample(X, X @ rng.normal(size=8) + rng.normal(size=60), rng.uniform(0.5, 2.0, size=60), X, X[:, 0])
     folds = CrossValidation(3).folds(model(fit_intercept, standardize), s.data(storage, weighted))
-    monkeypatch.setattr(base, "MOST_COLUMNS", 0)
+    monkeypatch.setattr(normal, "MOST_COLUMNS", 0)
     plain = CrossValidation(3).folds(model(fit_intercept, standardize), s.data(storage, weighted))
     for fold, other in zip(folds, plain, strict=True):
         assert fold.problem.normal is not None

@@ -12,9 +12,9 @@ from sklearn.preprocessing import StandardScaler
 
 import lambdahat as lh
 from lambdahat import AIC, ALO, BIC, EBIC, GCV, SURE, AICc, CrossValidation, GradientSearch, hypergradient
-from lambdahat.criteria import base
 from lambdahat.criteria import degrees_of_freedom as module
 from lambdahat.criteria.degrees_of_freedom import degrees_of_freedom
+from lambdahat.design import normal
 from lambdahat.estimators.base import validated
 from lambdahat.solvers import solve
 
@@ -402,7 +402,7 @@ def test_risk_is_estimated_without_bias():
 def test_few_columns_are_solved_by_their_normal_equations(criterion, monkeypatch):
     weight = RNG.uniform(0.5, 2.0, size=N)
     short = hypergradient(MODELS["elastic net"][0], X, Y, criterion=criterion, sample_weight=weight, tol=1e-12)
-    monkeypatch.setattr(base, "MOST_COLUMNS", 0)
+    monkeypatch.setattr(normal, "MOST_COLUMNS", 0)
     plain = hypergradient(MODELS["elastic net"][0], X, Y, criterion=criterion, sample_weight=weight, tol=1e-12)
     assert short.value == pytest.approx(plain.value, rel=1e-7)
     np.testing.assert_allclose(short.gradient, plain.gradient, rtol=1e-5)

@@ -13,13 +13,19 @@ from numpy.typing import NDArray
 from lambdahat._validation import check_targets, encode_labels
 from lambdahat.box_problem import BoxModel, BoxProblem
 from lambdahat.datafits import Datafit, Quadratic
-from lambdahat.design import Columns, DenseStorage, Design, Moments, NormalEquations
+from lambdahat.design import Columns, Design, Moments, NormalEquations, has_few_columns
 from lambdahat.hypergradient import Judge
 from lambdahat.linear import Matrix, Vector, by_row
 from lambdahat.problem import Model, Problem, Solution
 
 Solved = tuple[Columns, Matrix, float]
 """Support, coefficients there, and offset of a solution."""
+
+
+def as_solved(problem: Any, solution: Solution, support: Columns | None = None) -> Solved:
+    """A solution as judges take it, on its own support or another one."""
+    support = solution.support if support is None else support
+    return support, solution.w[support], problem.offset(solution)
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +71,11 @@ class Validation:
     y: Matrix
     normal: NormalEquations | None = None
     datafit: Datafit = field(default_factory=Quadratic)
+
+    @property
+    def parts(self) -> tuple[Validation, ...]:
+        """One for each problem of a fold: here there is one."""
+        return (self,)
 
     def error(self, support: NDArray[np.int32], w_S: Matrix, offset: Any = 0.0) -> tuple[float, Matrix, Any]:
         """The weighted mean of the metric, its gradient with respect to ``w`` on the support, and to the offset."""
@@ -168,13 +179,7 @@ class Fold:
 
     def judges(self, problems: Sequence[Problem | BoxProblem], solutions: Sequence[Solution]) -> list[Judge]:
         """A judge for each problem, at these solutions of the others."""
-        return self.validation.judges(
-            problems,
-            [
-                (solution.support, solution.w[solution.support], problem.offset(solution))
-                for problem, solution in zip(problems, solutions, strict=True)
-            ],
-        )
+        return self.validation.judges(problems, [as_solved(*each) for each in zip(problems, solutions, strict=True)])
 
 
 @runtime_checkable
@@ -197,21 +202,10 @@ def described(criterion: Criterion, model: Model | BoxModel, folds: Sequence[Fol
     return metric, named.remark(model) if decided and hasattr(named, "remark") else ""
 
 
-# Normal equations are used for up to so many columns, if these are half as many as the rows or few in any case.
-MOST_COLUMNS = 2000
-FEW_COLUMNS = 200
-
-
-def has_few_columns(model: Model, data: Data) -> bool:
-    """Whether problems are solved by their normal equations: where X is dense with few columns, and read once then."""
-    n, p = data.storage.shape
-    return (
-        model.datafit.quadratic
-        and data.y.ndim == 1
-        and isinstance(data.storage, DenseStorage)
-        and p <= min(MOST_COLUMNS, max(n // 2, FEW_COLUMNS))
-        and model.penalty(p, 1.0).labels is None
-    )
+def by_normal_equations(model: Model, data: Data) -> bool:
+    """Whether problems are solved by their normal equations: where X has few columns, and is read once then."""
+    single = model.datafit.quadratic and data.y.ndim == 1
+    return single and has_few_columns(data.storage) and model.penalty(data.storage.shape[1], 1.0).labels is None
 
 
 def check_trainable(folds: list[Fold], classes: NDArray[Any] | None = None) -> None:

@@ -13,7 +13,7 @@ from sklearn.model_selection import RepeatedKFold, RepeatedStratifiedKFold, chec
 
 from lambdahat._validation import check_count, check_name
 from lambdahat.box_problem import BoxModel, BoxProblem
-from lambdahat.criteria.base import Data, Fold, Validation, has_few_columns, only_changed
+from lambdahat.criteria.base import Data, Fold, Validation, by_normal_equations, only_changed
 from lambdahat.criteria.scoring import Scoring, metric_of, remark_of, scored
 from lambdahat.criteria.together import together
 from lambdahat.design import shared_moments
@@ -152,7 +152,7 @@ def _from_moments(
 ) -> list[Fold] | None:
     """The folds by their normal equations, where X is dense with few columns: X is read once for all folds."""
     storage, K = data.storage, len(train)
-    if isinstance(model, BoxModel) or not has_few_columns(model, data):
+    if isinstance(model, BoxModel) or not by_normal_equations(model, data):
         return None
     base = data.sample_weight
     if any(not np.array_equal(weight, np.where(weight > 0.0, base, 0.0)) for weight in (*train, *test)):

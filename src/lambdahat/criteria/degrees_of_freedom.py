@@ -19,7 +19,7 @@ from scipy.linalg import lapack
 from lambdahat.coupled import CoupledModel
 from lambdahat.datafits import RootMeanSquare
 from lambdahat.design import FACTORISED
-from lambdahat.linear import Curvature, Matrix, Vector
+from lambdahat.linear import Curvature, Matrix, Vector, solve_dense
 from lambdahat.penalties import Entrywise
 from lambdahat.problem import Problem
 from lambdahat.two_stages import TwoStages
@@ -97,8 +97,7 @@ def trace(G: Matrix, curvature: Curvature, w_S: Matrix, noise: Matrix) -> float:
     With ``C = diag(d) ⊗ I − Σ_b u_b u_bᵀ``, and ``A = G + diag(d)``, by the formula of Woodbury: an outer product for
     each block b, so that nothing is larger than the support whatever the number of targets.
     """
-    plain = curvature.U is None or curvature.labels is None
-    if plain and not curvature.diagonal.any():
+    if curvature.U is None and not curvature.diagonal.any():
         return float(np.trace(noise)) * _rank(G)
     A = G.copy()
     A[np.diag_indices_from(A)] += curvature.diagonal
@@ -117,8 +116,9 @@ def trace(G: Matrix, curvature: Curvature, w_S: Matrix, noise: Matrix) -> float:
 
 
 def _rank(A: Matrix) -> int:
-    """The rank of a symmetric matrix that is at least zero."""
-    A, _ = _unit_diagonal(A)
+    """The rank of a symmetric matrix that is at least zero, by its columns scaled to unit length."""
+    scale = np.sqrt(np.where(A.diagonal() > 0.0, A.diagonal(), 1.0))
+    A = A / np.outer(scale, scale)
     factor, info = lapack.dpotrf(A, lower=1, clean=0)
     if info == 0 and float(np.min(factor.diagonal())) ** 2 > _SINGULAR:
         return len(A)
@@ -128,23 +128,7 @@ def _rank(A: Matrix) -> int:
 
 def pseudo_inverse(A: Matrix) -> Matrix:
     """The pseudo-inverse of a symmetric matrix that is at least zero."""
-    A, scale = _unit_diagonal(A)
-    factor, info = lapack.dpotrf(A, lower=1, clean=0)
-    if info == 0 and float(np.min(factor.diagonal())) ** 2 > _SINGULAR:
-        inverse, _ = lapack.dpotri(factor, lower=1)
-        inverse = np.tril(inverse) + np.tril(inverse, -1).T
-    else:
-        values, vectors = scipy.linalg.eigh(A)
-        kept = values > _SINGULAR * values[-1]
-        half = vectors[:, kept] / np.sqrt(values[kept])
-        inverse = half @ half.T
-    return np.asarray(inverse / np.outer(scale, scale))
-
-
-def _unit_diagonal(A: Matrix) -> tuple[Matrix, Vector]:
-    """The matrix scaled to ones on its diagonal, but for zeros, and the scales."""
-    scale = np.sqrt(np.where(A.diagonal() > 0.0, A.diagonal(), 1.0))
-    return A / np.outer(scale, scale), scale
+    return solve_dense(A.copy(), np.eye(len(A)))
 
 
 def leverages_by_rows(local: Problem, support: Any, ridge: Vector) -> Vector:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from lambdahat.box_problem import BoxModel
-from lambdahat.criteria.base import Data, Fold, Solved, only_changed
+from lambdahat.criteria.base import Data, Fold, Solved, as_solved, only_changed
 from lambdahat.criteria.degrees_of_freedom import has_count
 from lambdahat.criteria.influences import MOST, Influences
 from lambdahat.criteria.optimism import Optimism, Probing, check_observed, observed_fold
@@ -101,8 +101,7 @@ class LeaveOneOut:
     def verdict(self, problems: Sequence[Any], solutions: Sequence[Solution]) -> float:
         """The approximation."""
         problem, solution = problems[0], solutions[0]
-        support = problem.penalty.generalized_support(solution.w)
-        at = support, solution.w[support], problem.offset(solution)
+        at = as_solved(problem, solution, problem.penalty.generalized_support(solution.w))
         found, z = Influences.at(problem, *at, intercept=self.intercept), problem.prediction(*at)
         if self._interpolates(problem, float(found.each @ found.bends)):
             return np.inf

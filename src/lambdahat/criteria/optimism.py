@@ -23,7 +23,7 @@ import numpy as np
 
 from lambdahat._validation import check_count, check_real
 from lambdahat.box_problem import BoxModel
-from lambdahat.criteria.base import Data, Fold, Solved, Units, has_few_columns
+from lambdahat.criteria.base import Data, Fold, Solved, Units, Validation, as_solved, by_normal_equations
 from lambdahat.criteria.degrees_of_freedom import degrees_of_freedom, has_count
 from lambdahat.datafits import Datafit
 from lambdahat.design import shared_moments
@@ -99,25 +99,11 @@ class Optimism:
     def n_targets(self) -> int:
         return len(self.problems) - len(self.measures)
 
-    def fit(self, k: int, at: Solved) -> float:
-        """The mean loss of a target."""
-        problem, (support, w_S, _) = self.problems[k], at
-        if problem.normal is not None and self.loss.quadratic:
-            value = problem.normal.squared_error(support, w_S)
-            if value is not None:
-                return value
-        z = problem.prediction(*at) + problem.y_mean
-        return 2.0 / _n_values(problem) * self.loss.value(problem.y + problem.y_mean, z, problem.design.weights)
-
-    def _fit_slopes(self, k: int, at: Solved) -> tuple[Matrix, Any]:
-        """Of the mean loss, in the coefficients and the offset."""
-        problem, (support, w_S, _) = self.problems[k], at
-        if problem.normal is not None and self.loss.quadratic:
-            return problem.normal.squared_error_slope(support, w_S), 0.0
-        z = problem.prediction(*at) + problem.y_mean
-        losses = self.loss.gradient(problem.y + problem.y_mean, z)
-        slope = by_row(2.0 / _n_values(problem) * problem.design.weights, losses)
-        return problem.design.gradient_columns(support, slope), slope.sum(axis=0)
+    def fit(self, k: int, at: Solved) -> tuple[float, Matrix, Any]:
+        """The mean loss of a target, and its slopes in the coefficients and the offset."""
+        problem, factor = self.problems[k], 2.0 / self.loss.metric_factor
+        value, by_w, by_offset = Validation(problem.design, problem.y, problem.normal, self.loss).error(*at)
+        return factor * value, factor * by_w, factor * by_offset
 
     @cached_property
     def _pulls(self) -> list[Matrix] | None:
@@ -144,7 +130,7 @@ class Optimism:
 
     def judges(self, problems: Sequence[Any], solved: Sequence[Solved]) -> list[Judge]:
         K = self.n_targets
-        fits = [self.fit(k, solved[k]) for k in range(K)]
+        fits = [self.fit(k, solved[k])[0] for k in range(K)]
         before = [self._answer(probe, probe % K, solved[probe % K]) for probe in range(len(self.measures))]
         after = [self._answer(probe, K + probe, solved[K + probe]) for probe in range(len(self.measures))]
         fit, freedom = sum(fits) / K, sum(after) - sum(before)
@@ -154,10 +140,10 @@ class Optimism:
 
             def error(support: Any, w_S: Matrix, offset: Any) -> tuple[float, Matrix, Any]:
                 at = support, w_S, offset
-                fit_here = fit + (self.fit(k, at) - fits[k]) / K
+                own, by_w, by_offset = self.fit(k, at)
                 freedom_here = freedom - sum(self._answer(probe, k, at) - before[probe] for probe in probes)
-                value, by_fit, by_freedom = self.formula(fit_here, freedom_here)
-                by_w, by_offset = (by_fit / K * slope for slope in self._fit_slopes(k, at))
+                value, by_fit, by_freedom = self.formula(fit + (own - fits[k]) / K, freedom_here)
+                by_w, by_offset = by_fit / K * by_w, by_fit / K * by_offset
                 for probe in probes:
                     answer_w, answer_offset = self._answer_slopes(probe, k, at)
                     by_w, by_offset = by_w - by_freedom * answer_w, by_offset - by_freedom * answer_offset
@@ -197,11 +183,9 @@ class ExactFreedom:
         K = self.optimism.n_targets
         fit = freedom = 0.0
         for k, (problem, solution) in enumerate(zip(problems[:K], solutions[:K], strict=True)):
-            at = solution.support, solution.w[solution.support], problem.offset(solution)
-            fit += self.optimism.fit(k, at) / K
-            support = problem.penalty.generalized_support(solution.w)
-            w_S = solution.w[support]
-            freedom += degrees_of_freedom(problem, support, w_S, at[2], intercept=self.intercept, noise=self.noise)
+            fit += self.optimism.fit(k, as_solved(problem, solution))[0] / K
+            at = as_solved(problem, solution, problem.penalty.generalized_support(solution.w))
+            freedom += degrees_of_freedom(problem, *at, intercept=self.intercept, noise=self.noise)
         return self.optimism.formula(fit, freedom)[0]
 
 
@@ -265,7 +249,7 @@ def observed_fold(
 
 def _problems(model: Model, data: Data) -> tuple[Problem, ...]:
     """Those of all rows, by normal equations where X has few columns."""
-    if has_few_columns(model, data):
+    if by_normal_equations(model, data):
         center = model.fit_intercept or model.standardize
         rows = data.sample_weight > 0.0
         moments = shared_moments(data.storage, data.y, data.sample_weight, [rows], center=center)

@@ -21,7 +21,7 @@ from sklearn.utils import _safe_indexing
 
 from lambdahat._validation import check_name
 from lambdahat.box_problem import BoxModel
-from lambdahat.criteria.base import Data, Fold, Solved, Units, Validation
+from lambdahat.criteria.base import Data, Fold, Solved, Units, Validation, as_solved
 from lambdahat.criteria.slopes import SLOPES
 from lambdahat.hypergradient import Judge
 from lambdahat.linear import Matrix, Vector
@@ -112,7 +112,7 @@ class Scoring:
     score : callable
         ``(estimator, Z, y, sample_weight=None)`` to a number, greater is better.
     slope : callable, optional
-        ``(y, z, weights, model)`` to the criterion and its derivatives in the linear predictions z, for weights of sum
+        ``(y, z, weights)`` to the criterion and its derivatives in the linear predictions z, for weights of sum
         1; or None where the model has no such slope.
     takes_weights : bool
         Whether ``score`` does.
@@ -233,12 +233,12 @@ class Scored:
 
     @property
     def parts(self) -> tuple[Validation, ...]:
-        parts: tuple[Validation, ...] = getattr(self.own, "parts", (self.own,))
+        parts: tuple[Validation, ...] = self.own.parts
         return parts
 
-    def _predictions(self, problems: Sequence[Any], solved: Sequence[Solved]) -> list[Matrix]:
+    def _predictions(self, problems: Sequence[Any], places: Sequence[Solved]) -> list[Matrix]:
         """Linear predictions of each problem at the rows that judge."""
-        return [self._prediction(k, problem, at) for k, (problem, at) in enumerate(zip(problems, solved, strict=True))]
+        return [self._prediction(k, problem, at) for k, (problem, at) in enumerate(zip(problems, places, strict=True))]
 
     def _prediction(self, k: int, problem: Any, at: Solved) -> Matrix:
         support, w_S, offset = at
@@ -251,8 +251,7 @@ class Scored:
 
     def verdict(self, problems: Sequence[Any], solutions: Sequence[Solution]) -> float:
         """Minus the score."""
-        solved = [(s.support, s.w[s.support], p.offset(s)) for p, s in zip(problems, solutions, strict=True)]
-        z = self._predictions(problems, solved)
+        z = self._predictions(problems, [as_solved(*each) for each in zip(problems, solutions, strict=True)])
         Z = z[0] if len(z) == 1 else np.column_stack(z)
         name, weights = self.scoring.name, {} if self.weights is None else {"sample_weight": self.weights}
         if weights and not self.scoring.takes_weights:
@@ -317,12 +316,12 @@ def scored(fold: Fold, scoring: Scoring | None, y: Any, sample_weight: Vector, d
     if scoring is None:
         return fold
     own: Any = fold.validation
-    design = getattr(own, "parts", (own,))[0].design
+    design = own.parts[0].design
     rows = design.rows
     weighted = np.ptp(sample_weight[rows]) > 0.0
     assert data.seen is not None
     weights = design.weights[rows] if weighted else None
-    judged = Scored(fold.validation, scoring, _safe_indexing(y, rows), rows, weights, data.seen)
+    judged = Scored(own, scoring, _safe_indexing(y, rows), rows, weights, data.seen)
     verdict = None if scoring.slope else judged.verdict
     return replace(fold, validation=judged, verdict=verdict, units=Units(shift=scoring.shift))
 

@@ -2,7 +2,7 @@
 
 from lambdahat.design.design import FACTORISED, Design
 from lambdahat.design.forms import QuadraticForm
-from lambdahat.design.normal import Moments, NormalEquations, shared_moments
+from lambdahat.design.normal import Moments, NormalEquations, has_few_columns, shared_moments
 from lambdahat.design.rows import RowStorage, as_row_storage
 from lambdahat.design.storage import Columns, DenseStorage, SparseStorage, Storage, as_storage
 from lambdahat.design.sweeps import LinearSweeps, Sweeps
@@ -22,5 +22,6 @@ __all__ = [
     "Sweeps",
     "as_row_storage",
     "as_storage",
+    "has_few_columns",
     "shared_moments",
 ]

@@ -12,14 +12,22 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lambdahat.design.storage import DenseStorage
+from lambdahat.design.storage import DenseStorage, Storage
 from lambdahat.kernels import quadratic
 from lambdahat.linear import Curvature, Matrix, Vector, solve_gram
 
 _BLOCK = 4096  # rows in a block: it should still be in cache when it is multiplied
 _MAX_GROUPS = 64
+# Normal equations are used for up to so many columns, if these are half as many as the rows or few in any case.
+MOST_COLUMNS, FEW_COLUMNS = 2000, 200
 # Below this share of ‖y‖² a mean squared error from normal equations has lost digits to cancellation.
 CANCELLATION = 1e-7
+
+
+def has_few_columns(storage: Storage) -> bool:
+    """Whether X is dense and has so few columns that least squares are solved by their normal equations."""
+    n, p = storage.shape
+    return isinstance(storage, DenseStorage) and p <= min(MOST_COLUMNS, max(n // 2, FEW_COLUMNS))
 
 
 @dataclass(frozen=True, eq=False)

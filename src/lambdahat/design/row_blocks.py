@@ -50,5 +50,5 @@ def row_blocks(storage: Storage, columns: Columns, means: Vector) -> Iterator[Ro
             continue
         numbers: NDArray[np.int32] = np.arange(rows.start, rows.stop, dtype=np.int32)
         assert isinstance(storage, DenseStorage)
-        part = storage.gather(columns, numbers, np.ones(numbers.size), np.zeros(columns.size)).T
-        yield RowBlock(rows, part - means, np.zeros(columns.size))
+        part = storage.gather(columns, numbers, np.ones(numbers.size), means).T
+        yield RowBlock(rows, part, np.zeros(columns.size))

@@ -38,8 +38,8 @@ def setting_of(objective: CriterionObjective, region: Region, X: Any, sample_wei
 def _rows(fold: Fold) -> tuple[int, int | None]:
     """Rows that a fold trains on and that judge it; None where it judges itself, or by no rows that it names."""
     trained = fold.problems[0].design
-    parts = getattr(fold.validation, "parts", (fold.validation,))
-    judged = getattr(parts[0], "design", None)
+    parts = getattr(fold.validation, "parts", ())
+    judged = parts[0].design if parts else None
     if judged is None or (judged.storage is trained.storage and np.array_equal(judged.rows, trained.rows)):
         return trained.rows.size, None
     return trained.rows.size, judged.rows.size
