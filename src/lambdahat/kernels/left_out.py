@@ -6,7 +6,7 @@ from numba import njit, uint64
 
 @njit(cache=True, nogil=True, fastmath=True)
 def without_rows(
-    G, l1, l2, positive, w, gradient, X, starts, terms, curvatures, shares, intercept, most_sweeps, tol, out
+    G, l1, l2, positive, w, gradient, X, starts, slopes, terms, curvatures, shares, intercept, most_sweeps, tol, out
 ):
     """By how much the prediction of each row moves where the row is left out.
 
@@ -16,24 +16,21 @@ def without_rows(
 
     over d and, with ``intercept``, b, where ``t``, ``ω`` and ``s`` are the row's entries of ``terms``, ``curvatures``
     and ``shares``, and ``½b²`` is added: columns are centred. ``g = Σ l1|·| + ½ l2(·)²``, and positive where that is
-    asked for. Coordinate descent from ``starts``, which are overwritten, until no step in a sweep exceeds ``tol`` times
-    the largest of the first.
+    asked for. Coordinate descent from ``starts``, at which ``slopes`` are ``Gd + gradient`` (both are overwritten),
+    until no step in a sweep exceeds ``tol`` times the step from w to the start (where that is none, times the largest
+    step of the first sweep); steps much smaller than that are not taken.
     """
     m = uint64(G.shape[0])
-    Gd = np.empty(G.shape[0])
     for i in range(X.shape[0]):
-        x, d = X[i], starts[i]
+        x, d, Gd = X[i], starts[i], slopes[i]
         t, omega, left = terms[i], curvatures[i], 1.0 - shares[i]
         kappa = 1.0 / (1.0 - omega) if intercept else 1.0
-        Gd[:] = gradient
-        u = 0.0
+        u, size = 0.0, 0.0
         for j in range(m):
-            if d[j] != 0.0:
-                u += x[j] * d[j]
-                for k in range(m):
-                    Gd[k] += G[j, k] * d[j]
-        first = 0.0
-        for sweep in range(most_sweeps):
+            u += x[j] * d[j]
+            size += d[j] * (Gd[j] - gradient[j])
+        size = np.sqrt(size) if size > 0.0 else 0.0
+        for _ in range(most_sweeps):
             largest = 0.0
             for j in range(m):
                 curvature = G[j, j] - kappa * omega * x[j] * x[j] + left * l2[j]
@@ -50,14 +47,15 @@ def without_rows(
                 else:
                     new = 0.0
                 step = new - old
-                if step != 0.0:
+                moved = abs(step) * np.sqrt(curvature)
+                if moved > 0.1 * tol * size or (step != 0.0 and new == 0.0):
                     d[j] += step
                     u += x[j] * step
                     for k in range(m):
                         Gd[k] += G[j, k] * step
-                    largest = max(largest, abs(step) * np.sqrt(curvature))
-            if sweep == 0:
-                first = largest
-            if largest <= tol * first:
+                    largest = max(largest, moved)
+            if size == 0.0:
+                size = largest
+            if largest <= tol * size:
                 break
         out[i] = u + kappa * (t + omega * u) if intercept else u
