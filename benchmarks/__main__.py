@@ -17,6 +17,7 @@ NAMES = (
     "svm",
     "glm",
     "cox",
+    "leave_one_out",
     "hold_out",
     "cross_validation",
     "tuning",
