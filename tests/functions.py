@@ -19,6 +19,7 @@ class Function:
     points: list = field(default_factory=list)
     tols: list = field(default_factory=list)
     gradients: list = field(default_factory=list)
+    decisive: object = None
 
     def __call__(self, x, tol, gradient=True):
         if len(self.points) == self.budget:
@@ -26,7 +27,11 @@ class Function:
         self.tols.append(tol)
         self.gradients.append(gradient)
         slope = np.atleast_1d(self.slope(x)).astype(float) if gradient else np.full(np.size(x), np.nan)
-        self.points.append(Point(np.array(x), float(self.value(x)), slope))
+        value = float(self.value(x))
+        decisive = None if self.decisive is None else float(self.decisive(x))
+        if decisive is not None and not gradient:  # what leads is not asked for
+            value, decisive = decisive, None
+        self.points.append(Point(np.array(x), value, slope, decisive))
         return self.points[-1]
 
     @property

@@ -111,3 +111,46 @@ def test_where_evaluations_are_dear_a_clear_rise_ends_the_look():
         Scalar().minimize(function, line(), tol=1e-4)
         lowest.append(min(point.x[0] for point in function.points))
     assert lowest[0] < -6.0 < lowest[1]
+
+
+def decided_by(difference):
+    """A well that leads, and what decides, so much beside it."""
+    function = well(-4.0)
+    leads = function.value
+    function.decisive = lambda x: leads(x) + difference(float(np.ravel(x)[0]))
+    return function
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_looks_in_the_end_go_where_what_decides_may_be_lower(seed):
+    """Not far above the least of a fine grid, where a random walk is added to what leads."""
+    random = np.random.default_rng(seed)
+    places = np.linspace(-11.0, 0.0, 2001)
+    walk = np.cumsum(random.normal(size=places.size)) * np.sqrt(places[1] - places[0]) * 0.05
+    function = decided_by(lambda t: np.interp(t, places, walk))
+    Scalar().minimize(function, line(), tol=1e-4)
+    looked = [point.value for point, led in zip(function.points, function.gradients, strict=True) if not led]
+    assert 0 < len(looked) <= Scalar().most_looks
+    least = min(function.decisive(np.array([t])) for t in places)
+    led = min(point.decisive for point, led in zip(function.points, function.gradients, strict=True) if led)
+    found = min(led, *looked)
+    assert found <= led
+    assert found - least < 0.05
+
+
+def test_no_looks_where_what_decides_runs_beside_what_leads():
+    function = decided_by(lambda t: 0.5 + 1e-4 * t)
+    Scalar().minimize(function, line(), tol=1e-6)
+    assert all(function.gradients)
+    assert function.best.x[0] == pytest.approx(-4.0, abs=0.01)
+
+
+@pytest.mark.parametrize("fall", [0.03, 0.05])
+def test_where_evaluations_are_dear_a_rise_far_above_a_shallow_fall_ends_the_look(fall):
+    """A fall of 3 or 5 %, then a rise that is soon beyond three times the fall and a tenth of the criterion."""
+    function = Function(
+        lambda x: 1.0 - fall + fall * (x[0] + 1.5) ** 2 / 2.25, lambda x: 2.0 * fall * (x + 1.5) / 2.25, cheap=False
+    )
+    Scalar().minimize(function, line(), tol=1e-4)
+    lowest = min(point.x[0] for point in function.points)
+    assert lowest > -5.0

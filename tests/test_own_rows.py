@@ -16,6 +16,9 @@ from lambdahat.criteria import degrees_of_freedom as module
 from lambdahat.criteria.degrees_of_freedom import degrees_of_freedom
 from lambdahat.design import normal
 from lambdahat.estimators.base import validated
+from lambdahat.outer import Grid
+from lambdahat.search import objective
+from lambdahat.search.objective import CriterionObjective
 from lambdahat.solvers import solve
 
 N, P = 26, 12
@@ -413,3 +416,41 @@ def test_a_pipeline_is_fitted_to_all_rows():
     alone = GradientSearch(lh.Lasso(standardize=True), criterion="aic").fit(X, Y)
     assert inside.best_params_["lasso__alpha"] == pytest.approx(alone.best_params_["alpha"], rel=1e-4)
     assert inside.best_criterion_ == pytest.approx(alone.best_criterion_, rel=1e-6)
+
+
+def test_searches_without_gradients_fit_no_probes(monkeypatch):
+    """A count decides: nothing has to be measured, and what the trace calls followed is the criterion."""
+    solved = []
+    solve_many = objective.solve_many
+    monkeypatch.setattr(
+        objective, "solve_many", lambda problems, **rest: solved.append(len(problems)) or solve_many(problems, **rest)
+    )
+    search = GradientSearch(lh.Lasso(), criterion=SURE(sigma=1.0), optimizer=Grid(5)).fit(X, Y)
+    assert solved == [1] * 5
+    assert not search.trace_.is_led
+    assert "led" not in search.status_
+    solved.clear()
+    GradientSearch(lh.SqrtLasso(), criterion=SURE(sigma=1.0), optimizer=Grid(5)).fit(X, Y)  # without a count
+    assert solved == [1, 10] * 5
+
+
+def test_a_gradient_after_an_evaluation_without_probes(monkeypatch):
+    """An evaluation that starts from one without them is as good as any."""
+    kept = []
+    init = CriterionObjective.__init__
+    monkeypatch.setattr(
+        CriterionObjective, "__init__", lambda self, *args, **rest: (init(self, *args, **rest), kept.append(self))[0]
+    )
+    lh.GradientSearch(lh.Lasso(), criterion=SURE(sigma=1.0), optimizer=Grid(2)).fit(X, Y)
+    first = kept[0]
+    x = first.visited[-1].x - 0.1
+    with first.running():
+        found = first(x, 1e-10)
+    lh.GradientSearch(lh.Lasso(), criterion=SURE(sigma=1.0), optimizer=Grid(2)).fit(X, Y)
+    fresh = kept[1]
+    fresh.visited.clear()
+    with fresh.running():
+        expected = fresh(x, 1e-10)
+    assert found.value == pytest.approx(expected.value, rel=1e-6)
+    np.testing.assert_allclose(found.gradient, expected.gradient, rtol=1e-4)
+    assert found.decisive == pytest.approx(expected.decisive, rel=1e-6)

@@ -39,8 +39,8 @@ derivatives in both."""
 # small beside what a handful of degrees of freedom do. Where fits cost little they are solved well in any case.
 _ACCURACY, _LOOSEST, _HANDFUL = 1e-8, 1e-5, 2.0
 
-# Where X stores no more values than this, for all targets, so many probes are taken.
-_SMALL, _PROBES = 3_000_000, 10
+# Where X stores no more values than this, for all targets, so many probes are taken: few where they only lead.
+_SMALL, _PROBES, _FEW_PROBES = 3_000_000, 10, 2
 
 REMARK = "measured degrees of freedom led the search, the exact ones decided among the points visited"
 
@@ -52,8 +52,8 @@ class Probing:
     Attributes
     ----------
     n_probes : int, optional
-        Fits beside the model's own, over which the measure is a mean; by default ten where fits cost little, and one
-        elsewhere.
+        Fits beside the model's own, over which the measure is a mean; by default one, and where fits cost little two,
+        or ten if no count decides.
     step : float, optional
         ε in units of the noise; by default ``2/n^0.3``, Deledalle et al.'s.
     random_state : int
@@ -234,7 +234,8 @@ def observed_fold(
     probes, measures = [], []
     roots = np.sqrt(data.sample_weight)
     small = data.storage.n_stored * _n_values(first) * len(problems) <= _SMALL
-    n_probes = probing.n_probes or (_PROBES if small else 1)
+    exact = exact and has_count(first)
+    n_probes = probing.n_probes or ((_FEW_PROBES if exact else _PROBES) if small else 1)
     accuracy = _ACCURACY if small else float(np.clip((_HANDFUL * step) ** 2 / n, _ACCURACY, _LOOSEST))
     for _ in range(n_probes):
         for problem in problems:
@@ -243,7 +244,7 @@ def observed_fold(
             measures.append(measure / n_probes)
     optimism = Optimism((*problems, *probes), tuple(measures), loss or model.datafit, formula(n))
     noise = None if root is None else root @ root.T
-    verdict = ExactFreedom(optimism, model.fit_intercept, noise) if exact and has_count(first) else None
+    verdict = ExactFreedom(optimism, model.fit_intercept, noise) if exact else None
     return Fold(optimism.problems, optimism, n_probes=len(probes), verdict=verdict, units=units(n), accuracy=accuracy)
 
 

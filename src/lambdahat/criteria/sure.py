@@ -40,7 +40,8 @@ class SURE:
         What decides among the points visited. ``"auto"`` is exact where there is a count.
     n_probes : int, optional
         Fits by which they are measured: more of them make the slope less random, at the price of a fit each. By default
-        ten where X, times the targets, holds up to three million values, and one elsewhere.
+        one, and where X, times the targets, holds up to three million values, two, or ten if there is no exact count to
+        decide. Searches without gradients take none where there is one.
     step : float, optional
         Size of the finite differences over σ; by default ``2/n^0.3``.
     random_state : int, default 0

@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.interpolate import CubicHermiteSpline
 
 from lambdahat.linear import Vector
 from lambdahat.outer.base import Line, Objective, Region
@@ -21,7 +22,7 @@ _NEAR, _NARROW = 0.5, 0.2
 _OFF_ENDS = 1e-4
 _CLOSE = 0.02
 _ASIDE = 1.5  # a factor of 4.5
-_PATIENCE, _WORTH = 3, 1e-4  # looks beside the best point that gain less than this share, until it is enough
+_PLACES, _KAPPA, _WORTH = 401, 2.0, 5e-4
 _LOOSER = 10.0  # beyond two points that rise, where fits are large and only have to show that there is no valley
 
 
@@ -42,8 +43,7 @@ class Scalar:
     thorough : bool, default True
         Where evaluations are cheap, look between neighbours near the best point too.
     most_looks : int, default 10
-        Evaluations in the end around the best point by what decides, where that is not the criterion itself; fewer
-        where they gain nothing.
+        Evaluations in the end by what decides, where the criterion only leads; fewer where no more is to be gained.
     """
 
     ratio: float = 3.0
@@ -65,17 +65,12 @@ class Scalar:
         return recorded.remark + ending
 
     def settle(self, scan: Scan) -> None:
-        """Look on both sides of the point that decides, where the criterion has only led the way to it.
-
-        What decides jumps: its intervals are halved, without slopes.
-        """
-        failed = 0
+        """Look where what decides may be better, where the criterion has only led the way there; without slopes."""
         for _ in range(self.most_looks):
-            t, best = scan.beside_the_decisive(), min(scan.decisive)
-            if t is None or failed == _PATIENCE:
+            t = scan.most_promising_to_decide()
+            if t is None:
                 return
             scan.evaluate(t, 0.1 * scan.objective.coarse_tol, gradient=False)
-            failed = 0 if min(scan.decisive) < best - _WORTH * abs(best) else failed + 1
 
     def look(self, scan: Scan, line: Line) -> None:
         """Evaluate from the simple end towards the complex one, until nothing better is to be expected."""
@@ -140,6 +135,7 @@ class Scan:
         self.slope: list[float] = []
         self.gradient: list[Vector] = []
         self.decisive: list[float] = []
+        self.led: list[bool] = []
 
     def evaluate(self, t: float, tol: float, gradient: bool = True) -> float:
         point = self.objective(self.line.at(t), tol, gradient)
@@ -150,6 +146,7 @@ class Scan:
         self.slope.insert(k, slope)
         self.gradient.insert(k, point.gradient)
         self.decisive.insert(k, point.value if point.decisive is None else point.decisive)
+        self.led.insert(k, gradient and bool(np.isfinite(point.value)))
         return slope
 
     @property
@@ -157,14 +154,28 @@ class Scan:
         """Whether something else than the criterion decides."""
         return self.decisive != self.value
 
-    def beside_the_decisive(self) -> float | None:
-        """Half-way to the neighbour farther off of the best point by what decides; None where all is said."""
-        best = int(np.argmin(self.decisive))
-        if not self.is_led or not np.isfinite(self.decisive[best]):
+    def most_promising_to_decide(self) -> float | None:
+        """Where what decides may be lowest: what leads, as modelled, and by how much they differ.
+
+        The difference is taken for a random walk that is known at the points visited (Kushner, *A new method of
+        locating the maximum point of an arbitrary multipeak curve in the presence of noise*, Journal of Basic
+        Engineering 1964): in between it is about ``√(rate·(t − a)(b − t)/(b − a))`` away from a straight line. None
+        where nothing better than the best point is to be expected.
+        """
+        t, value, slope = (np.array(of)[self.led] for of in (self.t, self.value, self.slope))
+        if t.size < 2 or not np.isfinite(self.decisive).all() or not self.is_led:
             return None
-        ends = [self.t[k] for k in (best - 1, best + 1) if 0 <= k < len(self.t)]
-        end = max(ends, key=lambda t: abs(t - self.t[best]), default=self.t[best])
-        return 0.5 * (end + self.t[best]) if abs(end - self.t[best]) > _CLOSE else None
+        leads, visited, best = CubicHermiteSpline(t, value, slope), np.array(self.t), min(self.decisive)
+        difference = np.array(self.decisive) - leads(visited)
+        rate = float(np.mean(np.diff(difference) ** 2 / np.diff(visited)))
+        places = np.linspace(visited[0], visited[-1], _PLACES)
+        right = np.clip(np.searchsorted(visited, places), 1, visited.size - 1)
+        before, after = places - visited[right - 1], visited[right] - places
+        off = np.sqrt(rate * np.maximum(before * after, 0.0) / (before + after))
+        lowest = leads(places) + np.interp(places, visited, difference) - _KAPPA * off
+        lowest[np.minimum(before, after) < 0.5 * _CLOSE] = np.inf
+        found = int(np.argmin(lowest))
+        return float(places[found]) if lowest[found] < best - _WORTH * abs(best) else None
 
     def crossings(self) -> Vector | None:
         """For each hyperparameter a ``t``: where its derivative along the line turns from falling to rising.
@@ -204,7 +215,8 @@ class Scan:
             if self.is_led and -step * self.slope[0] < 0.01 * fall:  # a fit to the same rows has kinks: a flat place
                 ahead = 0.0
             rise = max(self.value[0], ahead) - self.value[best]
-            if rise > 0.03 * fall * max(1.0, 0.2 * abs(self.value[-1]) / fall) ** 4:
+            size = abs(self.value[-1])
+            if rise > min(0.03 * fall * max(1.0, 0.2 * size / fall) ** 4, max(3.0 * fall, 0.1 * size)):
                 return True
         latest = [value for t, value in zip(self.t, self.value, strict=True) if t < self.t[0] + 0.5 * _WIDE]
         margin = 0.001 * abs(self.value[best])

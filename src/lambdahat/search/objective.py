@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from threadpoolctl import ThreadpoolController
 from lambdahat.box_problem import BoxProblem
 from lambdahat.criteria import Fold
 from lambdahat.hypergradient import Judge, differentiate
-from lambdahat.linear import Vector
+from lambdahat.linear import Matrix, Vector
 from lambdahat.outer import OuterOptimizer, Point, Region, Stop
 from lambdahat.problem import Problem, Solution
 from lambdahat.search.space import Space
@@ -32,7 +33,7 @@ class _Visited:
     point: Point
     fold_values: Vector
     decisive: float
-    solutions: list[_Packed]  # none where the criterion is not finite
+    solutions: dict[int, _Packed]  # by the problem's number; none where the criterion is not finite
     tol: float
     support_size: float
     seconds: float
@@ -94,8 +95,12 @@ class CriterionObjective:
         self.folds, self.space = folds, space
         self.problems = [problem for fold in folds for problem in fold.problems]
         self._of_fold = np.split(np.arange(len(self.problems)), np.cumsum([len(fold.problems) for fold in folds])[:-1])
-        fitted = [of_fold[: len(fold.fitted)] for fold, of_fold in zip(folds, self._of_fold, strict=True)]
-        self._of_model = np.concatenate(fitted)
+        self._of_model = [of_fold[: len(fold.fitted)] for fold, of_fold in zip(folds, self._of_fold, strict=True)]
+        self._probed = {  # probes, several for each problem of the model, to that problem
+            k: of_model[j % len(of_model)]
+            for of_fold, of_model in zip(self._of_fold, self._of_model, strict=True)
+            for j, k in enumerate(of_fold[len(of_model) :])
+        }
         self.n_threads, self.max_evals, self.max_seconds = n_threads, max_evals, max_seconds
         self.max_iter, self.callback, self.n_repeats = max_iter, callback, n_repeats
         self.failure: Exception | None = None
@@ -111,7 +116,7 @@ class CriterionObjective:
         self.units = folds[0].units
         self.visited: list[_Visited] = []
         self._workspaces: list[Any] = [None] * len(self.problems)
-        self._gradients: list[tuple[int, list[Vector | None]]] = []
+        self._gradients: list[tuple[int, dict[int, Matrix | None]]] = []
         self._pool: ThreadPoolExecutor | None = None
         self._began = time.perf_counter()
         self.chosen: int | None = None
@@ -150,7 +155,7 @@ class CriterionObjective:
         seen = self._evaluate(x, values, tol, gradient) if np.all(np.isfinite(values)) else None
         if seen is None:
             nowhere = Point(x, np.inf, np.full(x.size, np.nan))
-            seen = _Visited(x, nowhere, np.full(len(self.folds), np.inf), np.inf, [], tol, np.nan, self._seconds())
+            seen = _Visited(x, nowhere, np.full(len(self.folds), np.inf), np.inf, {}, tol, np.nan, self._seconds())
         self.visited.append(seen)
         self._report()
         return seen.point
@@ -176,56 +181,97 @@ class CriterionObjective:
         theta, tol = self.space.theta(values), min(tol, self._tightest * (_LOOK if looks else 1.0))
         nearest = self._nearest(x)
         problems = [problem for fold in self.folds for problem in self.space.placed(fold.problems, theta)]
-        starts = [None if nearest is None else self._warm_start(nearest, k) for k in range(len(problems))]
-        run = self._pool.map if self._pool else map
+        leads = gradient or any(fold.verdict is None for fold in self.folds)  # else only what decides is asked for
+        solutions = self._solved(problems, nearest, tol, probes=leads)
+        followed, by_theta = np.full(len(self.folds), np.nan), np.full(theta.size, np.nan)
+        adjoints: dict[int, Any] = {}
+        if leads:
+            followed, by_theta, adjoints = self._judged(problems, solutions, nearest, tol, gradient, theta.size)
+            if not np.isfinite(self.weights @ followed):
+                return None
+        fold_values = np.array(
+            [
+                value
+                if fold.verdict is None
+                else fold.verdict([problems[k] for k in of_model], [solutions[k] for k in of_model])
+                for fold, of_model, value in zip(self.folds, self._of_model, followed, strict=True)
+            ]
+        )
+        value, decisive = float(self.weights @ (followed if leads else fold_values)), float(self.weights @ fold_values)
+        if not np.isfinite(value):
+            return None
+        for k, solution in solutions.items():
+            self._workspaces[k] = solution.workspace
+        kept = {k: solution.gradient for k, solution in solutions.items()}
+        self._gradients = [*self._gradients, (len(self.visited), kept)][-_GRADIENTS_KEPT:]
+        packed = {
+            k: _Packed(found.support, found.w[found.support], found.intercept, found.gap, adjoints.get(k))
+            for k, found in solutions.items()
+        }
+        size = float(np.mean([packed[k].support.size for of_model in self._of_model for k in of_model]))
+        slope = self.space.theta_vjp(values, by_theta) * self.space.slope(values)
+        led = leads and any(fold.verdict is not None for fold in self.folds)
+        point = Point(x, value, slope, decisive if led else None)
+        return _Visited(x, point, fold_values, decisive, packed, tol, size, self._seconds())
+
+    @property
+    def _run(self) -> Callable[..., Any]:
+        """Maps a function over problems or folds."""
+        return self._pool.map if self._pool else map
+
+    def _solved(
+        self, problems: Sequence[Any], nearest: _Visited | None, tol: float, *, probes: bool
+    ) -> dict[int, Solution]:
+        """Solutions by number: those of the model, and with ``probes`` those that are there to judge it."""
         # A look at the range is to rank, and to prove the gap costs half the time. Where fits are cheap only looks
         # looser than usual do without, elsewhere all of them.
         proof = tol <= self.coarse_tol if self.cheap else tol < self.coarse_tol
-        solutions = solve_many(
-            problems, tol=tol, max_iter=self.max_iter, starts=starts, at_least=1, proof=proof, run=run
-        )
+        solve = partial(solve_many, tol=tol, max_iter=self.max_iter, at_least=1, proof=proof, run=self._run)
+        numbers = [k for of_model in self._of_model for k in of_model]
+        starts = [None if nearest is None else self._warm_start(nearest, k) for k in numbers]
+        solutions = dict(zip(numbers, solve([problems[k] for k in numbers], starts=starts), strict=True))
+        if probes and self._probed:
+            starts = [self._start_of_probe(problems[k], nearest, k, solutions[of]) for k, of in self._probed.items()]
+            found = solve([problems[k] for k in self._probed], starts=starts)
+            solutions |= zip(self._probed, found, strict=True)
+        return solutions
+
+    def _start_of_probe(self, problem: Any, nearest: _Visited | None, k: int, solution: Solution) -> Solution:
+        """The better one of the model's solution here and the probe's at the nearest point."""
+        here = replace(solution, gradient=None)
+        if nearest is None or k not in nearest.solutions:
+            return here
+        there = self._warm_start(nearest, k)
+        if problem.normal is not None:  # to compare them would take a look at all rows
+            return there
+        return here if _objective(problem, here) < _objective(problem, there) else there
+
+    def _judged(
+        self, problems: Sequence[Any], solutions: dict[int, Solution], nearest: _Visited | None, tol: float,
+        gradient: bool, n_theta: int,
+    ) -> tuple[Vector, Vector, dict[int, Any]]:  # fmt: skip
+        """What leads: its value for each fold, the gradient of the mean (NaN where not asked for), and the adjoints."""
 
         def fold_judges(fold: Fold, of_fold: NDArray[np.intp]) -> list[Judge]:
             return fold.judges([problems[k] for k in of_fold], [solutions[k] for k in of_fold])
 
-        judges = [judge for found in run(fold_judges, self.folds, self._of_fold) for judge in found]
+        judges = [judge for found in self._run(fold_judges, self.folds, self._of_fold) for judge in found]
 
         def differentiated(k: int) -> tuple[float, Vector, Any]:
             if not gradient:
                 unknown = np.full(problems[k].penalty.hyperparams.size, np.nan)
                 return _value(judges[k], problems[k], solutions[k]), unknown, None
-            guess = None if nearest is None else nearest.solutions[k].adjoint
+            seen = None if nearest is None else nearest.solutions.get(k)
+            guess = None if seen is None else seen.adjoint
             return differentiate(problems[k], solutions[k], judges[k], tol=tol, guess=guess)
 
-        results = list(run(differentiated, range(len(problems))))
-        fold_values = np.array([results[of_fold[0]][0] for of_fold in self._of_fold])
-        value = float(self.weights @ fold_values)
-        if not np.isfinite(value):
-            return None
-        verdicts = np.array(
-            [
-                fold_value
-                if fold.verdict is None
-                else fold.verdict([problems[k] for k in of_fold], [solutions[k] for k in of_fold])
-                for fold, of_fold, fold_value in zip(self.folds, self._of_fold, fold_values, strict=True)
-            ]
-        )
-        self._workspaces = [solution.workspace for solution in solutions]
-        self._gradients = [*self._gradients, (len(self.visited), [s.gradient for s in solutions])][-_GRADIENTS_KEPT:]
-        gradient_theta = np.zeros(theta.size)
+        results = list(self._run(differentiated, range(len(problems))))
+        values = np.array([results[of_fold[0]][0] for of_fold in self._of_fold])
+        by_theta = np.zeros(n_theta)
         for weight, of_fold in zip(self.weights, self._of_fold, strict=True):
             for k, result in enumerate(results[of_fold[0] : of_fold[-1] + 1]):
-                gradient_theta[self.space.part(k)] += weight * result[1]
-        slope = self.space.theta_vjp(values, gradient_theta) * self.space.slope(values)
-        packed = [
-            _Packed(solution.support, solution.w[solution.support], solution.intercept, solution.gap, result[2])
-            for solution, result in zip(solutions, results, strict=True)
-        ]
-        size = float(np.mean([packed[k].support.size for k in self._of_model]))
-        decisive = float(self.weights @ verdicts)
-        led = any(fold.verdict is not None for fold in self.folds)
-        point = Point(x, value, slope, decisive if led else None)
-        return _Visited(x, point, verdicts, decisive, packed, tol, size, self._seconds())
+                by_theta[self.space.part(k)] += weight * result[1]
+        return values, by_theta, {k: result[2] for k, result in enumerate(results)}
 
     def _warm_start(self, seen: _Visited, k: int) -> Solution:
         """The solution of a problem at an evaluation, with its gradient where that is still kept."""
@@ -270,8 +316,7 @@ class CriterionObjective:
 
     def solutions(self, index: int, fold: int) -> list[Solution]:
         """Coefficients of a fold at an evaluation, to start from on other rows."""
-        of_model = self._of_fold[fold][: len(self.folds[fold].fitted)]
-        return [replace(self._unpack(self.visited[index], k), workspace=None) for k in of_model]
+        return [replace(self._unpack(self.visited[index], k), workspace=None) for k in self._of_model[fold]]
 
     def evaluation(self, index: int) -> Evaluation:
         seen = self.visited[index]
@@ -297,6 +342,14 @@ class CriterionObjective:
             np.array([evaluation.seconds for evaluation in evaluations]),
             np.array([evaluation.followed for evaluation in evaluations]),
         )
+
+
+def _objective(problem: Problem, solution: Solution) -> float:
+    """What the problem minimises, at a start."""
+    support, w_S = solution.support, solution.w[solution.support]
+    z = problem.prediction(support, w_S, problem.offset(solution))
+    loss = problem.datafit.value(problem.y, z, problem.design.weights)
+    return loss + problem.penalty.restricted(support).value(w_S)
 
 
 def _value(judge: Judge, problem: Problem | BoxProblem, solution: Solution) -> float:
