@@ -172,7 +172,27 @@ def test_curvature_solves_and_adds():
     curvature.add_to(G)
     v = rng.normal(size=6)
     np.testing.assert_allclose(G @ v, curvature @ v)
-    np.testing.assert_allclose(curvature.diagonal_after(np.ones(6)), 1.0 + G.diagonal())
+    variances = np.linspace(0.5, 3.0, 6)
+    np.testing.assert_allclose(curvature.inverse_after(variances)(v), np.linalg.solve(np.diag(variances) + G, v))
+
+
+def test_curvature_of_rows_is_inverted_block_by_block():
+    """Blocks of several rows of several targets, and what has no curvature at all."""
+    rng = np.random.default_rng(1)
+    U, labels = 0.3 * rng.normal(size=(4, 3)), np.array([0, 0, 1, 2])
+    U[3] = 0.0
+    curvature = Curvature(np.array([2.0, 2.0, 1.5, 0.0]), U, labels)
+    variances, v = np.array([1.0, 2.0, 0.5, 0.0]), rng.normal(size=(4, 3))
+    found = curvature.inverse_after(variances)(v)
+    np.testing.assert_allclose(by_row(variances, found)[:3] + (curvature @ found)[:3], v[:3])
+    np.testing.assert_array_equal(found[3], 0.0)
+
+
+def test_curvature_along_a_block_that_has_none_left():
+    """A block whose columns do not vary is flat along its coefficients: its inverse is that of the diagonal."""
+    U = np.array([0.6, 0.8])
+    inverse = Curvature(np.ones(2), U, np.zeros(2, dtype=np.intp)).inverse_after(np.zeros(2))
+    np.testing.assert_allclose(inverse(np.array([3.0, 4.0])), [3.0, 4.0])
 
 
 # --- the solver ------------------------------------------------------------------------------------------------------

@@ -24,7 +24,7 @@ import numpy as np
 
 from lambdahat.datafits import Datafit
 from lambdahat.design import Columns, Design, RowStorage, SparseStorage
-from lambdahat.linear import Matrix, Vector, conjugate_gradient, solve_dense
+from lambdahat.linear import Matrix, Vector, conjugate_gradient, inverse_of_diagonal, solve_dense
 from lambdahat.penalties import EVERYTHING, Box, Domain
 from lambdahat.problem import Solution
 
@@ -166,8 +166,8 @@ class BoxProblem:
         def product(v: Vector) -> Vector:
             return self.prediction_on(rows, self.tangent(w, self.combine(rows, v))) + ridge * v
 
-        diagonal = self.curvature[rows] + ridge
-        return conjugate_gradient(product, diagonal, b, atol=atol, max_iter=max_iter)[0]
+        inverse = inverse_of_diagonal(self.curvature[rows] + ridge)
+        return conjugate_gradient(product, inverse, b, atol=atol, max_iter=max_iter)[0]
 
     def _solve_by_columns(self, X_S: Matrix, b: Vector, ridge: Vector) -> Vector:
         """``R⁻¹b − R⁻¹X_S (I + X_SᵀR⁻¹X_S)⁻¹ X_SᵀR⁻¹b``, for more rows than columns."""

@@ -98,11 +98,14 @@ class CoupledModel:
                 image = image - (images @ shift).reshape(image.shape)
             return passes.gradient(image) + passes.at_rest(curvature @ v)
 
-        diagonal = curvature.diagonal_after(np.zeros(support.size))
-        diagonal = diagonal.reshape(diagonal.shape + (1,) * (variances.ndim - diagonal.ndim)) + variances
+        near = curvature.inverse_after(variances)
+
+        def inverse(v: Matrix) -> Matrix:
+            return passes.at_rest(near(v))
+
         guess = None if guess is None else passes.at_rest(guess)
         b = passes.at_rest(b)
-        return conjugate_gradient(product, diagonal, b, atol=atol, max_iter=most, guess=guess)[0]
+        return conjugate_gradient(product, inverse, b, atol=atol, max_iter=most, guess=guess)[0]
 
     def _variances(self, support: Columns) -> Matrix:
         """The diagonal of ``X̃_SᵀH X̃_S``, or more: about the means under each target's own curvatures."""

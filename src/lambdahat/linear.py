@@ -18,6 +18,7 @@ Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]
 
 _EPS = float(np.finfo(np.float64).eps)
+_FLAT = 1e-12  # what is left of a block along its coefficients, over its curvature across them, to be told from none
 
 
 def rows_used(w: Matrix) -> NDArray[np.int32]:
@@ -25,9 +26,19 @@ def rows_used(w: Matrix) -> NDArray[np.int32]:
     return np.flatnonzero(w if w.ndim == 1 else w.any(axis=1)).astype(np.int32)
 
 
+Inverse = Callable[[Matrix], Matrix]
+"""``v ↦ M⁻¹v`` of a symmetric positive matrix."""
+
+
 def by_row(factors: Vector, w: Matrix) -> Matrix:
     """Each row (entry) of ``w`` times a factor of its own."""
     return factors * w if w.ndim == 1 else factors[:, None] * w
+
+
+def inverse_of_diagonal(diagonal: Matrix) -> Inverse:
+    """Of a diagonal shaped as the coefficients, or with one entry a row; zero where that is not positive."""
+    inverse = np.divide(1.0, diagonal, out=np.zeros_like(diagonal), where=diagonal > 0.0)
+    return lambda v: inverse * v if inverse.ndim == v.ndim else by_row(inverse, v)
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,17 +65,34 @@ class Curvature:
     def __matmul__(self, v: Matrix) -> Matrix:
         out = by_row(self.diagonal, v)
         if self.U is not None and self.labels is not None:
-            products = self.U * v
-            along = np.bincount(self.labels, products if v.ndim == 1 else products.sum(axis=1))[self.labels]
-            out -= by_row(along.astype(np.float64, copy=False), self.U)
+            out -= by_row(self._along(self.U, v)[self.labels], self.U)
         return out
 
-    def diagonal_after(self, variances: Vector) -> Matrix:
-        """The diagonal of ``diag(variances)`` and this together, an entry for each coefficient."""
-        total = variances + self.diagonal
-        if self.U is None:
-            return total
-        return total - self.U**2 if self.U.ndim == 1 else total[:, None] - self.U**2
+    def inverse_after(self, variances: Matrix) -> Inverse:
+        """The inverse of ``diag(variances)`` and this together; zero for entries that have neither.
+
+        ``variances`` are shaped as the coefficients or have one entry a row. By the formula of Sherman and Morrison, a
+        block at a time.
+        """
+        total = self.diagonal.reshape(self.diagonal.shape + (1,) * (variances.ndim - 1)) + variances
+        plain = inverse_of_diagonal(total)
+        if self.U is None or self.labels is None:
+            return plain
+        image = plain(self.U)
+        left = 1.0 - self._along(image, self.U)
+        scale = np.divide(1.0, left, out=np.zeros_like(left), where=left > _FLAT)
+
+        def inverse(v: Matrix) -> Matrix:
+            return plain(v) + by_row((scale * self._along(image, v))[self.labels], image)
+
+        return inverse
+
+    def _along(self, U: Matrix, v: Matrix) -> Vector:
+        """``⟨U_b, v_b⟩`` of each block."""
+        assert self.labels is not None
+        products = U * v
+        along = np.bincount(self.labels, products if v.ndim == 1 else products.sum(axis=1))
+        return along.astype(np.float64, copy=False)
 
     def add_to(self, G: Matrix) -> None:
         """Add this to a matrix over coefficients of one target, in place."""
@@ -101,42 +129,41 @@ def solve_dense(A: Matrix, b: Matrix) -> Matrix:
 
 def conjugate_gradient(
     product: Callable[[Matrix], Matrix],
-    diagonal: Matrix,
+    inverse: Inverse,
     b: Matrix,
     *,
     atol: float,
     max_iter: int,
     guess: Matrix | None = None,
 ) -> tuple[Matrix, int]:
-    """Solve ``A x = b`` by conjugate gradients, preconditioned by the diagonal of ``A``; ``x`` and ``b`` of any shape.
+    """Solve ``A x = b`` by conjugate gradients, preconditioned by the inverse of a matrix M near ``A``.
 
-    The diagonal is shaped as ``b`` is, or has one entry a row. Differs from :func:`scipy.sparse.linalg.cg` in its
-    stopping rule, ``‖b − A x‖_∞ ≤ atol``: the largest entry is what the optimality conditions and the duality gap see.
-    Stops early where ``A`` is numerically singular along the search direction, so that consistent singular systems get
-    their minimum-norm solution (in the metric of the diagonal).
+    ``x`` and ``b`` may have any shape. Differs from :func:`scipy.sparse.linalg.cg` in its stopping rule,
+    ``‖b − A x‖_∞ ≤ atol``: the largest entry is what the optimality conditions and the duality gap see. Stops early
+    where ``A`` is numerically singular along the search direction, so that consistent singular systems get their
+    minimum-norm solution (in the metric of M).
 
     Returns the solution and the number of products.
     """
     x = np.zeros_like(b) if guess is None else guess.copy()
     residual = b.copy() if guess is None else b - product(x)
-    diagonal = diagonal.reshape(diagonal.shape + (1,) * (b.ndim - diagonal.ndim))
-    inverse = np.divide(1.0, diagonal, out=np.zeros_like(diagonal), where=diagonal > 0.0)
-    direction = inverse * residual
+    direction, metric = inverse(residual), residual.copy()  # metric is M times the direction
     decrease = float(np.vdot(residual, direction))
     for iteration in range(max_iter):
         if float(np.max(np.abs(residual), initial=0.0)) <= atol or decrease == 0.0:  # what is left has no curvature
             return x, iteration
         image = product(direction)
         curvature = float(np.vdot(direction, image))
-        if curvature <= _EPS * float(np.vdot(direction, diagonal * direction)):
+        if curvature <= _EPS * float(np.vdot(direction, metric)):
             return x, iteration
         step = decrease / curvature
         x += step * direction
         residual -= step * image
-        preconditioned = inverse * residual
+        preconditioned = inverse(residual)
         previous, decrease = decrease, float(np.vdot(residual, preconditioned))
-        direction *= decrease / previous
-        direction += preconditioned
+        for kept, new in ((direction, preconditioned), (metric, residual)):
+            kept *= decrease / previous
+            kept += new
     return x, max_iter
 
 
@@ -152,5 +179,5 @@ def solve_gram(G: Matrix, curvature: Curvature, b: Matrix, *, atol: float = 0.0,
     def product(v: Matrix) -> Matrix:
         return G @ v + curvature @ v
 
-    diagonal = curvature.diagonal_after(G.diagonal())
-    return conjugate_gradient(product, diagonal, b, atol=atol, max_iter=2 * b.size + 100, guess=guess)[0]
+    inverse = curvature.inverse_after(G.diagonal().copy())
+    return conjugate_gradient(product, inverse, b, atol=atol, max_iter=2 * b.size + 100, guess=guess)[0]

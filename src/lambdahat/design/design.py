@@ -278,8 +278,8 @@ class Design:
         def product(v: Matrix) -> Matrix:
             return self.gradient_columns(support, by_row(self.weights, self.product(support, v))) + curvature @ v
 
-        diagonal = curvature.diagonal_after(self.variances(support))
-        return conjugate_gradient(product, diagonal, b, atol=atol, max_iter=2 * b.size + 100, guess=guess)[0]
+        inverse = curvature.inverse_after(self.variances(support))
+        return conjugate_gradient(product, inverse, b, atol=atol, max_iter=2 * b.size + 100, guess=guess)[0]
 
     def _is_solved_by_rows(self, support: Columns, curvature: Curvature) -> bool:
         """Whether the dual system is the smaller one, and keeps its digits (or is the only one small enough)."""

@@ -175,8 +175,8 @@ class DenseForm:
             full[subset] = v
             return np.asarray((self.A @ (self.A.T @ full))[subset] + curvature @ v)
 
-        diagonal = curvature.diagonal_after(self.curvature[subset])
-        return conjugate_gradient(product, diagonal, b, atol=atol, max_iter=MAX_PRODUCTS)[0]
+        inverse = curvature.inverse_after(self.curvature[subset])
+        return conjugate_gradient(product, inverse, b, atol=atol, max_iter=MAX_PRODUCTS)[0]
 
     def image(self, subset: Subset, d: Matrix) -> tuple[Matrix, float]:
         full = np.zeros_like(self.w)
@@ -249,8 +249,8 @@ class SparseForm:
         def product(v: Matrix) -> Matrix:  # s∘X̃v sums to zero, so its gradient needs no centring
             return self.storage.rmatvec_columns(columns, self._product(columns, means, v)) + curvature @ v
 
-        diagonal = curvature.diagonal_after(self.curvature[subset])
-        return conjugate_gradient(product, diagonal, b, atol=atol, max_iter=MAX_PRODUCTS)[0]
+        inverse = curvature.inverse_after(self.curvature[subset])
+        return conjugate_gradient(product, inverse, b, atol=atol, max_iter=MAX_PRODUCTS)[0]
 
     def image(self, subset: Subset, d: Matrix) -> tuple[Matrix, float]:
         columns, means = self.columns[subset], self.means[subset]
