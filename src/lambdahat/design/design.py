@@ -248,7 +248,9 @@ class Design:
         if isinstance(self.storage, SparseStorage):
             variances = self.all_variances[columns] if self.columns is None else self.variances(columns)
             return SparseForm(self.storage, self, columns, q, variances, w, penalty)
-        if columns.size > FACTORISED:
+        # A sweep over blocks by the Gram matrix costs columns for every row that a sweep by columns costs.
+        most = FACTORISED if penalty.labels is None else min(FACTORISED, self.rows.size)
+        if columns.size > most:
             return DenseForm(Working(self, columns, y), self.gather(columns), w, penalty)
         known: Matrix | None = None
         A: Matrix | None = None

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -32,8 +31,8 @@ Blocks = tuple[NDArray[np.intp], Vector]
 # Newton directions by conjugate gradients are truncated: the next one starts from a better point.
 MAX_PRODUCTS = 100
 
-# Sweeps of dense blocks for one of entries: a Newton step costs as much as fifty, and many blocks turn round.
-_BLOCK_SWEEPS = 8
+# Sweeps of blocks for one of entries, by the Gram matrix and by columns: Newton steps are dear, and many blocks turn round.
+_GRAM_SWEEPS, _COLUMN_SWEEPS = 8, 4
 
 
 Terms = Any
@@ -102,7 +101,11 @@ class GramForm:
     @cached_property
     def _blocks(self) -> Blocks:
         starts = block_starts(self.penalty.labels)
-        return starts, _largest_eigenvalues(lambda run: self.G[run, run], starts, self.curvature)
+
+        def grams(rows: NDArray[np.intp]) -> NDArray[np.float64]:
+            return np.asarray(self.G[rows[:, :, None], rows[:, None, :]])
+
+        return starts, _largest_eigenvalues(grams, starts, self.curvature)
 
     def weighted_residual(self) -> Matrix:
         assert self.working is not None
@@ -115,7 +118,7 @@ class GramForm:
             return float(quadratic.descend(*problem, *entries, self.w, self.h, n_sweeps, gap_target)[0])
         terms = (*self._blocks, penalty.norms, penalty.l2, penalty.l1)
         c, w, h = (_two_dimensional(array) for array in (self.c, self.w, self.h))
-        arguments = (self.G, c, self.yy, *terms, w, h, _BLOCK_SWEEPS * n_sweeps, gap_target)
+        arguments = (self.G, c, self.yy, *terms, w, h, _GRAM_SWEEPS * n_sweeps, gap_target)
         return float(block.descend(*arguments)[0])
 
     def gradient(self, subset: Subset) -> Matrix:
@@ -149,7 +152,7 @@ class DenseForm:
     @cached_property
     def _blocks(self) -> Blocks:
         starts = block_starts(self.penalty.labels)
-        return starts, _largest_eigenvalues(lambda run: self.A[run] @ self.A[run].T, starts, self.curvature)
+        return starts, _largest_eigenvalues(lambda rows: _grams(self.A[rows]), starts, self.curvature)
 
     def weighted_residual(self) -> Matrix:
         return self.working.weighted_residual(self.w)
@@ -162,7 +165,7 @@ class DenseForm:
         else:
             terms = (*self._blocks, penalty.norms, penalty.l2, penalty.l1)
             state = (_two_dimensional(self.w), _two_dimensional(self.residual))
-            block.sweep_dense(*(self.A, *terms, *state, _BLOCK_SWEEPS * n_sweeps))
+            block.sweep_dense(*(self.A, *terms, *state, _COLUMN_SWEEPS * n_sweeps))
         return np.inf
 
     def gradient(self, subset: Subset) -> Matrix:
@@ -267,13 +270,24 @@ def block_starts(labels: NDArray[np.intp]) -> NDArray[np.intp]:
     return np.flatnonzero(np.diff(labels, prepend=-1, append=-1)) if labels.size else np.zeros(1, dtype=np.intp)
 
 
-def _largest_eigenvalues(gram: Callable[[slice], Matrix], starts: NDArray[np.intp], variances: Vector) -> Vector:
-    """A little more than the largest eigenvalue of the Gram matrix of each block."""
-    out = np.empty(starts.size - 1)
-    for b, (first, end) in enumerate(pairwise(starts)):
-        run = slice(first, end)
-        out[b] = variances[first] if end - first == 1 else (1.0 + 1e-7) * np.linalg.eigvalsh(gram(run))[-1]
+def _largest_eigenvalues(
+    grams: Callable[[NDArray[np.intp]], NDArray[np.float64]], starts: NDArray[np.intp], variances: Vector
+) -> Vector:
+    """A little more than the largest eigenvalue of the Gram matrix of each block; blocks of one size together.
+
+    ``grams`` maps the rows of k blocks, of shape (k, size), to their matrices, of shape (k, size, size).
+    """
+    sizes, out = np.diff(starts), variances[starts[:-1]].copy()
+    for size in np.unique(sizes[sizes > 1]):
+        alike = np.flatnonzero(sizes == size)
+        rows = starts[alike][:, None] + np.arange(size)
+        out[alike] = (1.0 + 1e-7) * np.linalg.eigvalsh(grams(rows))[:, -1]
     return out
+
+
+def _grams(A: NDArray[np.float64]) -> NDArray[np.float64]:
+    """``A Aᵀ`` of each of k matrices."""
+    return A @ A.transpose(0, 2, 1)
 
 
 def _two_dimensional(array: Matrix) -> Matrix:
