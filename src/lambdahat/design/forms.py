@@ -31,7 +31,7 @@ Blocks = tuple[NDArray[np.intp], Vector]
 # Newton directions by conjugate gradients are truncated: the next one starts from a better point.
 MAX_PRODUCTS = 100
 
-# Sweeps of blocks for one of entries, by the Gram matrix and by columns: Newton steps are dear, and many blocks turn round.
+# Sweeps of blocks for one of entries, by the Gram matrix and by columns: many blocks turn round, Newton steps are dear.
 _GRAM_SWEEPS, _COLUMN_SWEEPS = 8, 4
 
 
