@@ -102,6 +102,11 @@ def cases(quick: bool) -> Iterator[Case]:
             "skglm": lambda alpha: skglm.MultiTaskLasso(alpha, fit_intercept=False),
         },
     )  # fmt: skip
+    yield Case(
+        "MultiTaskElasticNet, 20 targets", X, Y, lh.MultiTaskElasticNet(l1_ratio=0.5, fit_intercept=False), squared,
+        2.0 * np.geomspace(rows, rows * RANGE, POINTS),
+        {"scikit-learn": lambda alpha: sk.MultiTaskElasticNet(alpha, l1_ratio=0.5, fit_intercept=False)}, "alpha",
+    )  # fmt: skip
     by_group = np.linalg.norm((X.T @ y).reshape(-1, 5), axis=1).max() / n / np.sqrt(5)
     from celer import GroupLasso as CelerGroupLasso
 
@@ -110,6 +115,18 @@ def cases(quick: bool) -> Iterator[Case]:
         np.geomspace(by_group, by_group * RANGE, POINTS),
         {"celer": lambda alpha: CelerGroupLasso(
             groups=5, alpha=alpha * np.sqrt(5), fit_intercept=False, tol=1e-4, weights=np.ones(p // 5))},
+    )  # fmt: skip
+    starts, columns = np.arange(0, p + 1, 5, dtype=np.int32), np.arange(p, dtype=np.int32)
+    blocks = datafits.QuadraticGroup(starts, columns)
+    block_descent = solvers.GroupBCD(tol=1e-4, fit_intercept=False, ws_strategy="fixpoint")
+    yield Case(
+        "SparseGroupLasso, groups of 5", X, y, lh.SparseGroupLasso(5, fit_intercept=False), squared,
+        np.geomspace(by_group, by_group * RANGE, POINTS),
+        {"skglm": lambda alpha: skglm.GeneralizedLinearEstimator(blocks, penalties.WeightedL1GroupL2(
+            alpha, np.full(p // 5, np.sqrt(5.0)), np.ones(p), starts, columns), block_descent)}, "alpha",
+    )  # fmt: skip
+    yield Case(
+        "AdaptiveLasso", X, y, lh.AdaptiveLasso(fit_intercept=False), squared, grid(y), {"celer": _AdaptiveLasso},
     )  # fmt: skip
     counts = rng.poisson(np.exp(z)).astype(float)
     yield Case(
@@ -159,6 +176,12 @@ def cases(quick: bool) -> Iterator[Case]:
             C=C, epsilon=0.1, loss="epsilon_insensitive", dual=True, fit_intercept=False, max_iter=100_000)},
         "C",
     )  # fmt: skip
+    few = np.ascontiguousarray(X[:, : p // 5])  # of more, a fit by the peer takes minutes
+    mixed = few @ rng.dirichlet(np.full(p // 5, 0.05)) + 0.2 * rng.normal(size=n)
+    yield Case(
+        "SimplexSVR, C alone, 200 columns", few, mixed, lh.SimplexSVR(epsilon=0.1), squared, strengths,
+        {"osqp": lambda C: _SimplexSVR(C, 0.1)}, "C",
+    )  # fmt: skip
     K = 5
     W = np.zeros((p, K))
     W[:20] = rng.normal(size=(20, K)) / np.sqrt(5)
@@ -197,6 +220,47 @@ class _SqrtLasso:
 
     def predict(self, X: np.ndarray) -> np.ndarray:
         return X @ np.ravel(self.coef_)
+
+
+class _AdaptiveLasso:
+    """celer's Lasso, and once more with weights from the first: those of `lambdahat.AdaptiveLasso`."""
+
+    def __init__(self, alpha: float):
+        self.alpha = alpha
+
+    def fit(self, X: np.ndarray, y: np.ndarray) -> "_AdaptiveLasso":
+        from celer import Lasso
+
+        first = np.abs(Lasso(self.alpha, fit_intercept=False).fit(X, y).coef_)
+        weights = 1.01 / (first / (first.max() or 1.0) + 0.01)
+        self.coef_ = Lasso(self.alpha, fit_intercept=False, weights=weights).fit(X, y).coef_
+        return self
+
+
+class _SimplexSVR:
+    """By a solver of quadratic programs: no library on PyPI has this model. Variables are w, and the losses ξ."""
+
+    def __init__(self, C: float, epsilon: float):
+        self.C, self.epsilon = C, epsilon
+
+    def fit(self, X: np.ndarray, y: np.ndarray) -> "_SimplexSVR":
+        import osqp
+        import scipy.sparse as sp
+
+        n, p = X.shape
+        one = sp.csc_matrix(np.ones((1, p)))
+        above, below = sp.hstack([X, -sp.eye(n)]), sp.hstack([X, sp.eye(n)])  # |y − Xw| ≤ ε + ξ
+        rows = sp.vstack([above, below, sp.eye(p + n), sp.hstack([one, sp.csc_matrix((1, n))])], format="csc")
+        low = np.concatenate([np.full(n, -np.inf), y - self.epsilon, np.zeros(p + n), [1.0]])
+        high = np.concatenate([y + self.epsilon, np.full(n + p + n, np.inf), [1.0]])
+        solver = osqp.OSQP()
+        cost = sp.block_diag([sp.eye(p), sp.csc_matrix((n, n))], format="csc")
+        solver.setup(
+            cost, np.concatenate([np.zeros(p), np.full(n, self.C)]), rows, low, high, verbose=False, eps_abs=1e-4,
+            eps_rel=1e-4, max_iter=100_000,
+        )  # fmt: skip
+        self.coef_ = np.asarray(solver.solve().x[:p])
+        return self
 
 
 def score_of(model: object, X: np.ndarray) -> np.ndarray:
