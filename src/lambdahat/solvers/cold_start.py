@@ -13,6 +13,7 @@ from lambdahat.solvers.working_set import Steps, conclude, solve_columns
 
 _EXCERPT_TOL, _SURE = 1e-4, 3.0  # an excerpt of the rows is solved to such a gap, and believed beyond such a z-score
 _STAGE, _STAGE_TOL = 5.0, 3e-2  # continuation: about such steps of the penalty, solved to such a gap
+_SHORT_STAGE, _STRAIGHT = 3.2, 0.75  # where many rows lie where the loss is straight, models do not reach as far
 
 
 def solve_from_nothing(problem: Problem, tol: float, max_iter: int, at_least: int) -> Steps:
@@ -35,7 +36,8 @@ def _by_continuation(problem: Problem, tol: float, max_iter: int, at_least: int)
     iterate = iterate_at(problem, w)
     h = yield iterate.q
     ratio = max(penalty.dual_norm(h), 1.0)
-    n_stages = max(1, round(np.log(ratio) / np.log(_STAGE))) if len(w) > problem.design.rows.size else 1
+    wide = len(w) > problem.design.rows.size
+    n_stages = max(1, round(np.log(ratio) / np.log(_stage(problem)))) if wide else 1
     solution, n_iter = Solution(w, problem.intercept(w, iterate.offset), np.inf, 0, False, "", None, h), 0
     for stage in range(n_stages - 1, -1, -1):
         stronger = replace(problem, penalty=penalty.strengthened(ratio ** (stage / n_stages)))
@@ -48,6 +50,15 @@ def _by_continuation(problem: Problem, tol: float, max_iter: int, at_least: int)
     return conclude(
         problem, solution.w, solution.gap, n_iter, tol, max_iter, solution.workspace, solution.gradient, offset
     )
+
+
+def _stage(problem: Problem) -> float:
+    """A factor between penalties: a shorter one where the loss's curvature falls short of that of its secants."""
+    datafit, y, z, s = problem.datafit, problem.y, problem.null_prediction, problem.design.weights
+    if datafit.quadratic or not datafit.row_wise:
+        return _STAGE
+    straight = float(s @ datafit.curvature(y, z)) < _STRAIGHT * float(s @ datafit.secant(y, z))
+    return _SHORT_STAGE if straight else _STAGE
 
 
 def _from_excerpt(problem: Problem, excerpt: NormalEquations, tol: float) -> Solution:
