@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from lambdahat.box_problem import BoxModel
-from lambdahat.criteria.base import Data, Fold, Solved, as_solved, only_changed
-from lambdahat.criteria.degrees_of_freedom import has_count
+from lambdahat.criteria.base import Data, Fold, Solved, Validating, as_solved, only_changed
 from lambdahat.criteria.influences import MOST, Influences
-from lambdahat.criteria.optimism import Optimism, Probing, check_observed, observed_fold
-from lambdahat.datafits import RootMeanSquare
+from lambdahat.criteria.information import equal_leverages
+from lambdahat.criteria.optimism import Formula, Optimism, Probing, check_observed, n_values, observed_fold
+from lambdahat.criteria.without_rows import interpolates, predictions_without_rows
+from lambdahat.datafits import log_probabilities
 from lambdahat.hypergradient import Judge
-from lambdahat.linear import Vector
-from lambdahat.problem import Model, Problem, Solution
-
-_FOLLOWS = 0.9
+from lambdahat.linear import Matrix, Vector
+from lambdahat.problem import Model, Solution
+from lambdahat.two_stages import TwoStages
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -30,15 +30,22 @@ class ALO:
 
         z_i + s_i (f'_i x_iᵀ + ∇gᵀ) H⁻¹ x_i / (1 − h_i)
 
-    (the term with ``∇g`` since the loss is a mean over one row less). Where each coefficient has a kink, the
-    least-squares model of the fit is solved without each row from there, over the support and the columns next to it,
-    so that they can come and go: for least squares that is leave-one-out itself. The square-root Lasso is the Lasso at
-    ``ασ``, with σ estimated anew without each row. One fit stands for n.
+    (the term with ``∇g`` since the loss is a mean over one row less). A row of several targets, or classes, has several
+    predictions, on which ``A_i = (x_i ⊗ I)ᵀ H⁻¹ (x_i ⊗ I)`` acts, and ``W_i``, the Hessian of its loss:
 
-    h jumps where a coefficient comes or goes. A search follows leverages that are scaled to the sum that Monte Carlo
-    measures (see :class:`SURE`; the slope leaves out how their shares change); among the points visited the
-    approximation itself decides. Where coefficients have kinks and degrees of freedom exceed nine tenths of the rows,
-    the support changes with every row, and the criterion is not finite.
+        z_i + (I − s_i A_i W_i)⁻¹ s_i (A_i f'_i + (x_i ⊗ I)ᵀ H⁻¹ ∇g).
+
+    Where coefficients have kinks, one by one or in blocks, the second-order model of the fit is solved without each row
+    from there, over the support and what is next to it, so that they can come and go: for least squares that is
+    leave-one-out itself. The square-root Lasso is the Lasso at ``ασ``, with σ estimated anew without each row. One fit
+    stands for n.
+
+    Leverages jump where a coefficient comes or goes. A search follows leverages that are scaled to the sum that Monte
+    Carlo measures (see :class:`SURE`; the slope leaves out how their shares change). Where a row has several
+    predictions all rows have the same share: several targets are followed by :class:`GCV`, classes by the log-loss and
+    a degree of freedom a row, whose slopes are exact. Among the points visited the approximation itself decides. Where
+    there are kinks and degrees of freedom exceed nine tenths of the observations, the support changes with every row,
+    and the criterion is not finite.
 
     Parameters
     ----------
@@ -71,22 +78,91 @@ class ALO:
         check_observed("ALO", model, data, instead)
         assert isinstance(model, Model)
         probing = Probing(self.n_probes, self.step, self.random_state)
-        fold = observed_fold(model, data, probing, lambda n: lambda fit, freedom: (freedom, 0.0, 1.0))
-        problem = fold.problems[0]
-        judged = has_count(problem) or isinstance(model.datafit, RootMeanSquare)
-        if len(fold.fitted) > 1 or problem.y.ndim > 1 or not judged:
-            raise ValueError(
-                "ALO is for one target and a loss whose rows do not depend on each other, solved in one stage: use "
-                f"{instead}"
-            )
-        assert isinstance(fold.validation, Optimism)
-        one_out = LeaveOneOut(fold.validation, model.fit_intercept)
-        return [Fold(fold.problems, one_out, n_probes=fold.n_probes, verdict=one_out.verdict, accuracy=fold.accuracy)]
+        fold = observed_fold(model, data, probing, only_freedom)
+        first, freedom, K = fold.problems[0], fold.validation, len(fold.fitted)
+        if isinstance(first, TwoStages):
+            raise ValueError(f"ALO is for models that are fitted in one stage: use {instead}")
+        assert isinstance(freedom, Optimism)
+        n = first.design.total_weight
+        lead: list[Validating] = []
+        if first.y.ndim == 1:
+            for k in range(K):
+                problems = (freedom.problems[k], *freedom.problems[K + k :: K])
+                own = replace(freedom, problems=problems, measures=freedom.measures[k::K])
+                lead.append(LeaveOneOut(own, model.fit_intercept))
+        else:
+            formula = equal_leverages(n * first.y.shape[1]) if model.datafit.quadratic else additive(n)
+            lead.append(replace(freedom, formula=formula))
+        verdict = LeftOutError(K, model.fit_intercept)
+        return [Fold(fold.problems, Mean(lead), n_probes=fold.n_probes, verdict=verdict, accuracy=fold.accuracy)]
+
+
+def only_freedom(n: float) -> Formula:
+    """The degrees of freedom."""
+    return lambda fit, freedom: (freedom, 0.0, 1.0)
+
+
+def additive(n: float) -> Formula:
+    """The loss and a degree of freedom a row: what leave-one-out is near, to first order, with a likelihood."""
+    return lambda fit, freedom: (0.5 * fit + freedom / n, 0.5, 1.0 / n)
+
+
+@dataclass(frozen=True)
+class LeftOutError:
+    """The verdict: the error of the predictions of each row without it.
+
+    Attributes
+    ----------
+    n_problems : int
+        Of the model, one a target or a class.
+    intercept : bool
+    """
+
+    n_problems: int
+    intercept: bool
+
+    def __call__(self, problems: Sequence[Any], solutions: Sequence[Solution]) -> float:
+        parts, without = problems[: self.n_problems], []
+        for problem, solution in zip(parts, solutions, strict=False):
+            at = as_solved(problem, solution, problem.penalty.generalized_support(solution.w))
+            z = predictions_without_rows(problem, *at, intercept=self.intercept)
+            if z is None:
+                return np.inf
+            without.append(z)
+        weights, datafit = parts[0].design.weights, parts[0].datafit
+        if len(parts) > 1 and datafit.labels:
+            of_class = np.stack([problem.y > 0.0 for problem in parts], axis=1)
+            return -float(weights @ log_probabilities(np.stack(without, axis=1))[of_class])
+        each = [p.datafit.value(p.y, z, p.design.weights) for p, z in zip(parts, without, strict=True)]
+        return float(datafit.metric_factor * np.mean(each) / n_values(parts[0]))
+
+
+@dataclass(frozen=True, eq=False)
+class Mean:
+    """The mean of criteria of problems that have nothing to do with each other: K of the model, and then K a probe."""
+
+    each: Sequence[Validating]
+
+    def judges(self, problems: Sequence[Any], solved: Sequence[Solved]) -> list[Judge]:
+        K = len(self.each)
+        found = [each.judges(problems[k::K], solved[k::K]) for k, each in enumerate(self.each)]
+        own = [judges[0](*solved[k])[0] for k, judges in enumerate(found)]
+
+        def mean(judge: Judge, k: int) -> Judge:
+            others = sum(own[:k]) + sum(own[k + 1 :])
+
+            def error(*at: Any) -> tuple[float, Matrix, Any]:
+                value, by_w, by_offset = judge(*at)
+                return (value + others) / K, by_w / K, by_offset / K
+
+            return error
+
+        return [mean(found[j % K][j // K], j % K) for j in range(len(problems))] if K > 1 else found[0]
 
 
 @dataclass(frozen=True, eq=False)
 class LeaveOneOut:
-    """Judges a solution by its predictions without each row.
+    """Leads to the verdict, by leverages that are scaled to the sum that was measured.
 
     Attributes
     ----------
@@ -98,22 +174,6 @@ class LeaveOneOut:
     freedom: Optimism
     intercept: bool
 
-    def verdict(self, problems: Sequence[Any], solutions: Sequence[Solution]) -> float:
-        """The approximation."""
-        problem, solution = problems[0], solutions[0]
-        at = as_solved(problem, solution, problem.penalty.generalized_support(solution.w))
-        found, z = Influences.at(problem, *at, intercept=self.intercept), problem.prediction(*at)
-        if self._interpolates(problem, float(found.each @ found.bends)):
-            return np.inf
-        without = found.without(z) if problem.penalty.is_smooth else found.without_by_descent(problem, z)
-        datafit = problem.datafit
-        return float(datafit.metric_factor * datafit.value(problem.y, without, problem.design.weights))
-
-    @staticmethod
-    def _interpolates(problem: Problem, freedom: float) -> bool:
-        """Whether the fit follows nearly all of its targets, by a support that changes with every row."""
-        return not problem.penalty.is_smooth and freedom > _FOLLOWS * problem.design.rows.size
-
     def judges(self, problems: Sequence[Any], solved: Sequence[Solved]) -> list[Judge]:
         problem, freedoms = problems[0], self.freedom.judges(problems, solved)
         found = Influences.at(problem, *solved[0], intercept=self.intercept)
@@ -123,7 +183,7 @@ class LeaveOneOut:
 
         def error_at(z: Vector, freedom: float) -> tuple[float, Vector, float]:
             """The criterion, its slope in z and in the degrees of freedom."""
-            if self._interpolates(problem, max(freedom, total)):
+            if interpolates(problem, max(freedom, total)):
                 return np.inf, np.zeros_like(z), 0.0
             with np.errstate(over="ignore", invalid="ignore"):  # of a row that nothing else holds
                 scale = freedom / total if total > 0.0 else 1.0

@@ -101,8 +101,7 @@ class GramForm:
 
     @cached_property
     def _blocks(self) -> Blocks:
-        starts = block_starts(self.penalty.labels)
-        return starts, _largest_eigenvalues(lambda run: self.G[run, run], starts, self.curvature)
+        return block_bounds(self.G, self.penalty.labels)
 
     def weighted_residual(self) -> Matrix:
         assert self.working is not None
@@ -265,6 +264,12 @@ class SparseForm:
 def block_starts(labels: NDArray[np.intp]) -> NDArray[np.intp]:
     """Where the runs of one label start, and where the last one ends."""
     return np.flatnonzero(np.diff(labels, prepend=-1, append=-1)) if labels.size else np.zeros(1, dtype=np.intp)
+
+
+def block_bounds(G: Matrix, labels: NDArray[np.intp]) -> Blocks:
+    """Where blocks start, and a little more than the largest eigenvalue of the part of G of each."""
+    starts = block_starts(labels)
+    return starts, _largest_eigenvalues(lambda run: G[run, run], starts, G.diagonal())
 
 
 def _largest_eigenvalues(gram: Callable[[slice], Matrix], starts: NDArray[np.intp], variances: Vector) -> Vector:

@@ -1,0 +1,139 @@
+"""The second-order model of a fit without each row, where rows have several predictions or penalties blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lambdahat.criteria.degrees_of_freedom import trace
+from lambdahat.criteria.influences import MOST_WORK
+from lambdahat.criteria.newton_steps import OfOneVector, OfTargets
+from lambdahat.design import Columns, Design, block_bounds
+from lambdahat.kernels import block, quadratic
+from lambdahat.linear import Curvature, Matrix, Vector
+from lambdahat.penalties import Blockwise, Separable
+
+SINGULAR = 1e-10
+_SWEEPS, _SETTLED = 200, 1e-5
+_AT_ONCE = 2**22  # numbers in the images of rows that are in memory together
+
+
+def symmetric_pinv(A: Matrix) -> Matrix:
+    """Of a small symmetric matrix that is at least zero, which may be singular by what is the same for all classes."""
+    return np.asarray(np.linalg.pinv(A, rcond=SINGULAR, hermitian=True))
+
+
+@dataclass(frozen=True, eq=False)
+class LeftOut:
+    """The second-order model of a fit, without row i.
+
+    With a step ``D`` of shape (q, T) from the coefficients and an offset ``b``, row i has ``U = Z_i D + b``, of shape
+    (r, T), and without it
+
+        ½⟨D, G D⟩ + ⟨gradient, D⟩ + ½⟨b, B b⟩ − ½⟨U, Ω_i U⟩ − ⟨t_i, U⟩ + (1 − s_i) g(w + D)
+
+    is minimal. Images ``Z`` are those in which the offset of all rows is eliminated. T targets have the same image; K
+    classes depend on each other, and their coefficients are one vector, with r = K images.
+
+    Attributes
+    ----------
+    columns : array of column numbers
+        Of the support, and what is nearest to entering it.
+    images : callable
+        From ``X̃`` of m rows and these columns to their Z, of shape (m, r, q).
+    G : array of shape (q, q)
+    gradient, w : arrays of shape (q, T)
+    penalty : Separable or Blockwise
+        Of these coefficients, in the units of G.
+    support : array of numbers below q
+        Where the penalty is smooth around w.
+    B : array of shape (r, r), optional
+        Where there is an offset.
+    omegas : array of shape (n, r, r)
+    terms : array of shape (n, r, T)
+    shares : array of shape (n,)
+        The s of a mean of losses.
+    squares : array of shape (n,)
+        ``⟨t_i, Ω_i⁻¹ t_i⟩``: of least squares, the weighted squares of residuals.
+    """
+
+    columns: Columns
+    images: Callable[[Matrix], Matrix]
+    G: Matrix
+    gradient: Matrix
+    w: Matrix
+    penalty: Separable | Blockwise
+    support: NDArray[np.int32]
+    B: Matrix | None
+    omegas: Matrix
+    terms: Matrix
+    shares: Vector
+    squares: Vector
+
+    @cached_property
+    def _curvature(self) -> Curvature:
+        w_S = self.w[self.support]
+        return self.penalty.restricted(self.support).curvature(w_S[:, 0] if w_S.shape[1] == 1 else w_S)
+
+    @property
+    def freedom(self) -> float:
+        """The degrees of freedom of the fit, the trace of all leverages."""
+        S, T = self.support, self.w.shape[1]
+        of_offset = 0 if self.B is None else T * np.linalg.matrix_rank(self.B, tol=SINGULAR, hermitian=True)
+        if S.size == 0:
+            return float(of_offset)
+        return float(of_offset) + trace(self.G[np.ix_(S, S)], self._curvature, self.w[S], np.eye(T))
+
+    def predictions(self, design: Design, z: Matrix) -> Matrix:
+        """Predictions of each row without it; z are those with it."""
+        out, S, T = z.reshape(len(z), -1).copy(), self.support, self.w.shape[1]
+        kind = OfOneVector if T == 1 else OfTargets
+        newton = kind.at(self.G[np.ix_(S, S)], self._curvature, -self.gradient[S])
+        offset = np.zeros_like(self.omegas[0]) if self.B is None else symmetric_pinv(self.B)
+        descends = not self.penalty.is_smooth and float(len(z)) * self.w.size * len(self.w) <= MOST_WORK
+        at_once = max(1, _AT_ONCE // max(1, self.w.size * offset.size))
+        for part in design.row_blocks(self.columns):
+            X, first = part.dense(), part.rows.start
+            for start in range(0, len(X), at_once):
+                Z = self.images(X[start : start + at_once])
+                rows = slice(first + start, first + start + len(Z))
+                of_rows = (self.omegas[rows], self.terms[rows], self.shares[rows])
+                moved, steps = newton.without(Z[:, :, S], offset, *of_rows)
+                if descends:
+                    moved = np.stack([self._descend(rows.start + k, Z[k], steps(k)) for k in range(len(Z))])
+                out[rows] += moved
+        return out.reshape(z.shape)
+
+    @cached_property
+    def _blocks(self) -> tuple[NDArray[np.intp], Vector]:
+        assert isinstance(self.penalty, Blockwise)
+        return block_bounds(self.G, self.penalty.labels)
+
+    def _descend(self, i: int, Z: Matrix, step: Matrix) -> Vector:
+        """By how much the predictions of row i move, from a step of the support on."""
+        omega, term, left, penalty = self.omegas[i], self.terms[i], 1.0 - self.shares[i], self.penalty
+        inverse = np.zeros_like(omega) if self.B is None else symmetric_pinv(self.B - omega)
+        follows = np.eye(len(omega)) + omega @ inverse  # with the offset at its best
+        D = np.zeros_like(self.w)
+        D[self.support] = step
+        image = self.G @ D
+        target = _SETTLED * max(float(np.vdot(D, image)), 1e-2 * float(self.squares[i]))
+        G = self.G - Z.T @ (follows @ omega @ Z)
+        H = Z.T @ (follows @ (term + omega @ (Z @ D))) - image - self.gradient
+        W = self.w + D
+        C = H + G @ W
+        yy = float(self.squares.sum() - self.squares[i] + np.vdot(H, W) + np.vdot(C, W))
+        if isinstance(penalty, Blockwise):
+            of_blocks = (*self._blocks, left * penalty.norms, left * penalty.l2, left * penalty.l1)
+            block.descend(G, C, yy, *of_blocks, W, H, _SWEEPS, target)
+        else:
+            free = np.flatnonzero(penalty.free)
+            strengths = (left * penalty.l1, left * penalty.l2, penalty.positive)
+            of_free = (free, symmetric_pinv(G[np.ix_(free, free)]))
+            quadratic.descend(G, C[:, 0], yy, *strengths, *of_free, W[:, 0], H[:, 0], _SWEEPS, target)
+        U = Z @ (W - self.w)
+        return np.ravel(U + inverse @ (omega @ U + term))
