@@ -13,12 +13,12 @@ from lambdahat.criteria.degrees_of_freedom import trace
 from lambdahat.criteria.influences import MOST_WORK
 from lambdahat.criteria.newton_steps import OfOneVector, OfTargets
 from lambdahat.design import Columns, Design, block_bounds
-from lambdahat.kernels import block, quadratic
+from lambdahat.kernels import left_out
 from lambdahat.linear import Curvature, Matrix, Vector
 from lambdahat.penalties import Blockwise, Separable
 
 SINGULAR = 1e-10
-_SWEEPS, _SETTLED = 200, 1e-5
+_SWEEPS, _SETTLED = 100, 1e-4
 _AT_ONCE = 2**22  # numbers in the images of rows that are in memory together
 
 
@@ -57,8 +57,6 @@ class LeftOut:
     terms : array of shape (n, r, T)
     shares : array of shape (n,)
         The s of a mean of losses.
-    squares : array of shape (n,)
-        ``⟨t_i, Ω_i⁻¹ t_i⟩``: of least squares, the weighted squares of residuals.
     """
 
     columns: Columns
@@ -72,7 +70,6 @@ class LeftOut:
     omegas: Matrix
     terms: Matrix
     shares: Vector
-    squares: Vector
 
     @cached_property
     def _curvature(self) -> Curvature:
@@ -103,37 +100,38 @@ class LeftOut:
                 rows = slice(first + start, first + start + len(Z))
                 of_rows = (self.omegas[rows], self.terms[rows], self.shares[rows])
                 moved, steps = newton.without(Z[:, :, S], offset, *of_rows)
-                if descends:
-                    moved = np.stack([self._descend(rows.start + k, Z[k], steps(k)) for k in range(len(Z))])
-                out[rows] += moved
+                out[rows] += self._descend(rows, Z, steps) if descends else moved
         return out.reshape(z.shape)
 
-    @cached_property
-    def _blocks(self) -> tuple[NDArray[np.intp], Vector]:
-        assert isinstance(self.penalty, Blockwise)
-        return block_bounds(self.G, self.penalty.labels)
+    def _descend(self, rows: slice, Z: Matrix, steps: Matrix) -> Matrix:
+        """By how much the predictions of rows move, from steps of the support on."""
+        omegas, terms = self.omegas[rows], self.terms[rows]
+        inverses = np.zeros_like(omegas) if self.B is None else symmetric_pinv(self.B - omegas)
+        follows = np.eye(omegas.shape[1]) + omegas @ inverses  # with the offset at its best
+        D = np.zeros((len(Z), *self.w.T.shape))
+        D[:, :, self.support] = steps.transpose(0, 2, 1)
+        images = D @ self.G
+        model = (self.G, self.w, self.penalty, Z, follows @ omegas, follows @ terms, self.shares[rows])
+        descend(*model, D, images + self.gradient.T)
+        U = Z @ D.transpose(0, 2, 1)
+        return np.asarray((U + inverses @ (omegas @ U + terms)).reshape(len(Z), -1))
 
-    def _descend(self, i: int, Z: Matrix, step: Matrix) -> Vector:
-        """By how much the predictions of row i move, from a step of the support on."""
-        omega, term, left, penalty = self.omegas[i], self.terms[i], 1.0 - self.shares[i], self.penalty
-        inverse = np.zeros_like(omega) if self.B is None else symmetric_pinv(self.B - omega)
-        follows = np.eye(len(omega)) + omega @ inverse  # with the offset at its best
-        D = np.zeros_like(self.w)
-        D[self.support] = step
-        image = self.G @ D
-        target = _SETTLED * max(float(np.vdot(D, image)), 1e-2 * float(self.squares[i]))
-        G = self.G - Z.T @ (follows @ omega @ Z)
-        H = Z.T @ (follows @ (term + omega @ (Z @ D))) - image - self.gradient
-        W = self.w + D
-        C = H + G @ W
-        yy = float(self.squares.sum() - self.squares[i] + np.vdot(H, W) + np.vdot(C, W))
-        if isinstance(penalty, Blockwise):
-            of_blocks = (*self._blocks, left * penalty.norms, left * penalty.l2, left * penalty.l1)
-            block.descend(G, C, yy, *of_blocks, W, H, _SWEEPS, target)
-        else:
-            free = np.flatnonzero(penalty.free)
-            strengths = (left * penalty.l1, left * penalty.l2, penalty.positive)
-            of_free = (free, symmetric_pinv(G[np.ix_(free, free)]))
-            quadratic.descend(G, C[:, 0], yy, *strengths, *of_free, W[:, 0], H[:, 0], _SWEEPS, target)
-        U = Z @ (W - self.w)
-        return np.ravel(U + inverse @ (omega @ U + term))
+
+def descend(
+    G: Matrix, w: Matrix, penalty: Separable | Blockwise, Z: Matrix, omegas: Matrix, terms: Matrix, shares: Vector,
+    D: Matrix, slopes: Matrix,
+) -> None:  # fmt: skip
+    """Solve without each of m rows, by descent from steps ``D`` of shape (m, T, q), which change in place.
+
+    ``slopes`` are those of the quadratic there, before the terms of rows; they are overwritten. See
+    :func:`lambdahat.kernels.left_out.without_rows_of_blocks`.
+    """
+    sizes = np.sqrt(np.maximum(np.sum(D * (D @ G), axis=(1, 2)), 0.0))
+    if isinstance(penalty, Blockwise):
+        blocks = (*block_bounds(G, penalty.labels), penalty.norms, penalty.l2)
+    else:
+        blocks = (np.arange(len(G) + 1), G.diagonal().copy(), np.zeros(len(G)), penalty.l2)
+    left_out.without_rows_of_blocks(
+        G, *blocks, penalty.l1, penalty.positive, np.ascontiguousarray(w.T), Z, omegas, terms, shares, D, slopes,
+        sizes, _SWEEPS, _SETTLED,
+    )  # fmt: skip

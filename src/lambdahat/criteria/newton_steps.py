@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,9 +9,6 @@ import numpy as np
 from lambdahat.criteria.degrees_of_freedom import pseudo_inverse
 from lambdahat.criteria.influences import MOST
 from lambdahat.linear import Curvature, Matrix, Vector
-
-Steps = Callable[[int], Matrix]
-"""The step of the coefficients without the k-th of some rows."""
 
 
 def moves(forms: Matrix, omegas: Matrix, terms: Matrix, drift: Matrix) -> tuple[Matrix, Matrix]:
@@ -53,7 +49,9 @@ class OfOneVector:
         inverse = pseudo_inverse(G)
         return cls(inverse, inverse @ pull[:, 0])
 
-    def without(self, Z: Matrix, offset: Matrix, omegas: Matrix, terms: Matrix, shares: Vector) -> tuple[Matrix, Steps]:
+    def without(
+        self, Z: Matrix, offset: Matrix, omegas: Matrix, terms: Matrix, shares: Vector
+    ) -> tuple[Matrix, Matrix]:
         """By how much predictions of m rows move without them, and the steps of the coefficients.
 
         ``Z``, of shape (m, r, |S|), are their images; ``offset``, of shape (r, r), what the offset adds to ``Q``.
@@ -61,7 +59,8 @@ class OfOneVector:
         V = Z @ self.inverse
         drift = shares[:, None] * (Z @ self.step)
         moved, pushes = moves(V @ Z.transpose(0, 2, 1) + offset, omegas, terms[:, :, 0], drift)
-        return moved, lambda k: (pushes[k] @ V[k] + shares[k] * self.step)[:, None]
+        steps = (pushes[:, None] @ V)[:, 0] + np.outer(shares, self.step)
+        return moved, np.asarray(steps[:, :, None])
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,10 +105,12 @@ class OfTargets:
         return cls(inverse, U, of_block, bend, straight + found._bent(bend @ (of_block @ np.sum(U * straight, axis=1))))
 
     def _bent(self, along: Vector) -> Matrix:
-        """``(A⁻¹ ⊗ I) U along``."""
-        return np.asarray(self.inverse @ ((along @ self.of_block)[:, None] * self.U))
+        """``(A⁻¹ ⊗ I) U along``, of one vector or several."""
+        return np.asarray(self.inverse @ ((along @ self.of_block)[..., None] * self.U))
 
-    def without(self, Z: Matrix, offset: Matrix, omegas: Matrix, terms: Matrix, shares: Vector) -> tuple[Matrix, Steps]:
+    def without(
+        self, Z: Matrix, offset: Matrix, omegas: Matrix, terms: Matrix, shares: Vector
+    ) -> tuple[Matrix, Matrix]:
         """As that of :class:`OfOneVector`, with ``Z`` of shape (m, 1, |S|)."""
         X = Z[:, 0]
         V = X @ self.inverse
@@ -118,9 +119,5 @@ class OfTargets:
         forms += (np.sum(V * X, axis=1)[:, None, None] + offset) * np.eye(self.U.shape[1])
         drift = shares[:, None] * (X @ self.step)
         moved, pushes = moves(forms, omegas, terms[:, 0], drift)
-
-        def steps(k: int) -> Matrix:
-            bent = self._bent(self.bend @ (along[k] @ pushes[k]))
-            return np.asarray(np.outer(V[k], pushes[k]) + bent + shares[k] * self.step)
-
-        return moved, steps
+        bent = self._bent((along @ pushes[:, :, None])[:, :, 0] @ self.bend)
+        return moved, V[:, :, None] * pushes[:, None] + bent + shares[:, None, None] * self.step

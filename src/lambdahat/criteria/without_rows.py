@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lambdahat.criteria.influences import Influences, nearest
-from lambdahat.criteria.left_out import SINGULAR, LeftOut, symmetric_pinv
+from lambdahat.criteria.left_out import LeftOut, symmetric_pinv
 from lambdahat.design import Columns
 from lambdahat.linear import Matrix
 from lambdahat.penalties import Blockwise, Entrywise, Separable
@@ -56,13 +56,12 @@ def of_targets(problem: Problem, z: Matrix, support: Columns, w_S: Matrix, inter
         bends = bends[:, 0]
     weights = problem.design.weights * local.scale
     slopes = slopes.reshape(len(z), 1, -1)
-    squares = weights * np.divide(np.sum(slopes**2, axis=(1, 2)), bends, out=np.zeros_like(weights), where=bends > 0.0)
     return LeftOut(
         columns, lambda X: X[:, None], local.design.support_gram(columns),
         -local.scale * h[columns].reshape(columns.size, -1), w[columns].reshape(columns.size, -1),
         local.penalty.restricted(columns), np.flatnonzero(np.isin(columns, support)).astype(np.int32),
         np.ones((1, 1)) if intercept else None,
-        (weights * bends)[:, None, None], weights[:, None, None] * slopes, problem.design.weights, squares,
+        (weights * bends)[:, None, None], weights[:, None, None] * slopes, problem.design.weights,
     )  # fmt: skip
 
 
@@ -94,12 +93,11 @@ def of_classes(problem: Problem, z: Matrix, support: Columns, w_S: Matrix, inter
         return Z
 
     bends = p[:, :, None] * np.eye(p.shape[1]) - p[:, :, None] * p[:, None, :]
-    squares = s * np.sum(slopes**2 / np.maximum(p, SINGULAR), axis=1)  # slopes sum to zero
     return LeftOut(
         columns, images, G, -h[columns][on][:, None], w[columns][on][:, None],
         penalty.restricted(columns).of_entries(on), np.flatnonzero(moving[columns][on]).astype(np.int32),
         B if intercept else None, s[:, None, None] * bends,
-        (s[:, None] * slopes)[:, :, None], s, squares,
+        (s[:, None] * slopes)[:, :, None], s,
     )  # fmt: skip
 
 
