@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 
 from lambdahat.box_problem import BoxModel
+from lambdahat.criteria.at_risk_without_rows import cross_validated_partial_likelihood
 from lambdahat.criteria.base import Data, Fold, Solved, Validating, as_solved, only_changed
 from lambdahat.criteria.influences import MOST, Influences
 from lambdahat.criteria.information import equal_leverages
 from lambdahat.criteria.optimism import Formula, Optimism, Probing, check_observed, n_values, observed_fold
 from lambdahat.criteria.without_rows import interpolates, predictions_without_rows
-from lambdahat.datafits import log_probabilities
+from lambdahat.datafits import Cox, log_probabilities
 from lambdahat.hypergradient import Judge
 from lambdahat.linear import Matrix, Vector
 from lambdahat.problem import Model, Solution
@@ -40,12 +41,18 @@ class ALO:
     leave-one-out itself. The square-root Lasso is the Lasso at ``ασ``, with σ estimated anew without each row. One fit
     stands for n.
 
+    Where rows depend on each other (:class:`CoxLasso`) a row has no error of its own. The criterion is then how much it
+    adds to minus the logarithm of the partial likelihood, at a fit to the others, summed over rows: the cross-validated
+    partial likelihood of Verweij and van Houwelingen. (Folds of :class:`CrossValidation` are judged by their own
+    partial likelihood instead, which is nothing for one row.)
+
     Leverages jump where a coefficient comes or goes. A search follows leverages that are scaled to the sum that Monte
     Carlo measures (see :class:`SURE`; the slope leaves out how their shares change). Where a row has several
-    predictions all rows have the same share: several targets are followed by :class:`GCV`, classes by the log-loss and
-    a degree of freedom a row, whose slopes are exact. Among the points visited the approximation itself decides. Where
-    there are kinks and degrees of freedom exceed nine tenths of the observations, the support changes with every row,
-    and the criterion is not finite.
+    predictions, or none that is its own, it follows measured degrees of freedom as if all rows had the same leverage:
+    several targets by :class:`GCV`, classes and the partial likelihood by the loss and degrees of freedom over rows,
+    whose slopes are exact. Among the points visited the approximation itself decides. Where there are kinks and degrees
+    of freedom exceed nine tenths of the observations (events, of a partial likelihood), the support changes with every
+    row, and the criterion is not finite.
 
     Parameters
     ----------
@@ -58,7 +65,8 @@ class ALO:
     ----------
     Rahnama Rad & Maleki, *A scalable estimate of the out-of-sample prediction error via approximate leave-one-out
     cross-validation*, JRSS B 2020, equation 9. Wang, Zhou, Lu, Maleki & Mirrokni, *Approximate leave-one-out for fast
-    parameter tuning in high dimensions*, ICML 2018.
+    parameter tuning in high dimensions*, ICML 2018. Verweij & van Houwelingen, *Cross-validation in survival analysis*,
+    Statistics in Medicine 1993.
     """
 
     n_probes: int = 1
@@ -75,7 +83,8 @@ class ALO:
 
     def folds(self, model: Model | BoxModel, data: Data) -> list[Fold]:
         instead = "criterion='cv', with cv=LeaveOneOut() of scikit-learn to leave out one row at a time"
-        check_observed("ALO", model, data, instead)
+        if not isinstance(model.datafit, Cox):
+            check_observed("ALO", model, data, instead)
         assert isinstance(model, Model)
         probing = Probing(self.n_probes, self.step, self.random_state)
         fold = observed_fold(model, data, probing, only_freedom)
@@ -85,7 +94,7 @@ class ALO:
         assert isinstance(freedom, Optimism)
         n = first.design.total_weight
         lead: list[Validating] = []
-        if first.y.ndim == 1:
+        if first.y.ndim == 1 and not isinstance(model.datafit, Cox):
             for k in range(K):
                 problems = (freedom.problems[k], *freedom.problems[K + k :: K])
                 own = replace(freedom, problems=problems, measures=freedom.measures[k::K])
@@ -123,6 +132,9 @@ class LeftOutError:
 
     def __call__(self, problems: Sequence[Any], solutions: Sequence[Solution]) -> float:
         parts, without = problems[: self.n_problems], []
+        if isinstance(parts[0].datafit, Cox):
+            at = as_solved(parts[0], solutions[0], parts[0].penalty.generalized_support(solutions[0].w))
+            return cross_validated_partial_likelihood(parts[0], *at[:2])
         for problem, solution in zip(parts, solutions, strict=False):
             at = as_solved(problem, solution, problem.penalty.generalized_support(solution.w))
             z = predictions_without_rows(problem, *at, intercept=self.intercept)

@@ -241,7 +241,7 @@ def observed_fold(
             probe, measure = _probed(model, problem, random, roots, step, root)
             probes.append(probe)
             measures.append(measure / n_probes)
-    optimism = Optimism((*problems, *probes), tuple(measures), loss or model.datafit, formula(n))
+    optimism = Optimism((*problems, *probes), tuple(measures), loss or first.datafit, formula(n))
     noise = None if root is None else root @ root.T
     verdict = ExactFreedom(optimism, model.fit_intercept, noise) if exact and has_count(first) else None
     return Fold(optimism.problems, optimism, n_probes=len(probes), verdict=verdict, units=units(n), accuracy=accuracy)
