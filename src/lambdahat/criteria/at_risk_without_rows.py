@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lambdahat.criteria.degrees_of_freedom import pseudo_inverse
 from lambdahat.criteria.influences import nearest
@@ -25,19 +26,20 @@ def cross_validated_partial_likelihood(problem: Problem, support: Columns, w_S: 
     F is minus the logarithm of the partial likelihood, as :class:`lambdahat.datafits.Cox` has it, ``F₍₋ᵢ₎`` that of the
     rows but i, and ``z₍₋ᵢ₎`` predictions of all rows by a fit to these. A row on its own has no partial likelihood:
     this is how much it adds to that of the others (Verweij & van Houwelingen, *Cross-validation in survival analysis*,
-    Statistics in Medicine 1993, equation 3, over the sum of the weights and with the opposite sign).
+    Statistics in Medicine 1993, over the sum of the weights and with the opposite sign).
 
     From the fit, ``F₍₋ᵢ₎`` and the penalty that is left take a Newton step on the support, exact but for few conjugate
     gradients. Then coefficients come and go by descent, with the Hessian of all rows, corrected to have the image that
-    it has without the row along that step (the formula of Broyden, Fletcher, Goldfarb & Shanno); and once more from
-    there, at slopes computed anew.
+    it has without the row along that step (the formula of Broyden, Fletcher, Goldfarb & Shanno); and again, at slopes
+    computed anew, where that moved the fit.
     """
     model = AtRisk.at(problem, support, w_S)
     if not problem.penalty.is_smooth and model.freedom > _FOLLOWS * np.count_nonzero(problem.y > 0.0):
         return np.inf
+    assert isinstance(problem.datafit, Cox)
     numbers = problem.datafit.rows_at_risk
     parts = [numbers[start : start + _AT_ONCE] for start in range(0, numbers.size, _AT_ONCE)]
-    return float(sum(model.left_out(part) for part in parts))
+    return sum((model.left_out(part) for part in parts), 0.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,14 +105,10 @@ class AtRisk:
         """The degrees of freedom."""
         return float(np.sum(self.root * (self.G[np.ix_(self.support, self.support)] @ self.root)))
 
-    def left_out(self, rows: Columns) -> float:
+    def left_out(self, rows: NDArray[np.int64]) -> float:
         """The part of some rows in the criterion."""
-        datafit, y, s, smooth = (
-            self.problem.datafit,
-            self.problem.y,
-            self.problem.design.weights,
-            self.penalty.is_smooth,
-        )
+        datafit, y, s = self.problem.datafit, self.problem.y, self.problem.design.weights
+        smooth = self.penalty.is_smooth
         assert isinstance(datafit, Cox)
         q, shares = self.w.size, s[rows]
         D, slopes, Z, omegas = (np.zeros((rows.size, *shape)) for shape in ((q,), (q,), (2, q), (2, 2)))
@@ -123,26 +121,26 @@ class AtRisk:
             if min(with_row, without) > 0.0:
                 omegas[k] = np.diag([1.0 / with_row, -1.0 / without])
         slopes += D @ self.G
-        moving = np.arange(rows.size)
-        for left_rounds in reversed(range(_ROUNDS)):
+        moving = np.arange(rows.size)  # those without which the fit has not settled
+        for turn in range(_ROUNDS):
             before = D[moving]
             if not smooth:
                 now = before[:, None].copy()
                 of_rows = (Z[moving], omegas[moving], np.zeros((moving.size, 2, 1)), shares[moving])
                 descend(self.G, self.w[:, None], self.penalty, *of_rows, now, slopes[moving][:, None])
                 D[moving] = now[:, 0]
-            if left_rounds < _ROUNDS - 1:
+            if turn > 0:
                 moving = moving[self._sizes(D[moving] - before) > _SETTLED * self._sizes(D[moving])]
-            if moving.size == 0 or left_rounds == 0:
+            if moving.size == 0 or turn == _ROUNDS - 1:
                 break
-            for k in moving:
+            for k in moving.tolist():
                 slopes[k] = self._slopes(left[k], self.z + self.X @ D[k])
                 if smooth:
                     D[k] += self._newton(left[k], shares[k], D[k], slopes[k])[0]
                 else:
                     slopes[k] += Z[k].T @ (omegas[k] @ (Z[k] @ D[k]))
         after = [self.z + self.X @ d for d in D]
-        return sum(datafit.value(y, z, s) - loss.value(y, z, s) for loss, z in zip(left, after, strict=True))
+        return float(sum(datafit.value(y, z, s) - loss.value(y, z, s) for loss, z in zip(left, after, strict=True)))
 
     def _sizes(self, D: Matrix) -> Vector:
         return np.asarray(np.sqrt(np.maximum(np.sum(D * (D @ self.G), axis=1), 0.0)))
