@@ -90,7 +90,10 @@ class ALO:
         fold = observed_fold(model, data, probing, only_freedom)
         first, freedom, K = fold.problems[0], fold.validation, len(fold.fitted)
         if isinstance(first, TwoStages):
-            raise ValueError(f"ALO is for models that are fitted in one stage: use {instead}")
+            raise ValueError(
+                "ALO is for models that are fitted in one stage: without a row the weights of the second one change "
+                f"too, and a step from its fit does not know how; use {instead}"
+            )
         assert isinstance(freedom, Optimism)
         n = first.design.total_weight
         lead: list[Validating] = []
