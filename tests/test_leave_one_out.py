@@ -8,7 +8,7 @@ from sklearn.model_selection import LeaveOneOut
 
 import lambdahat as lh
 from lambdahat import ALO, CrossValidation, GradientSearch, hypergradient
-from lambdahat.criteria import left_out
+from lambdahat.criteria import leave_one_out, left_out
 from lambdahat.estimators.base import validated
 from lambdahat.solvers import solve_many
 
@@ -33,6 +33,9 @@ CLASSES = {
     "multinomial rows": lambda alpha: lh.MultinomialLogistic(alpha, penalty="rows", **TIGHT),
     "one against the rest": lambda alpha: lh.OneVsRestLogistic(0.7 * alpha, **TIGHT),
 }
+
+TWO_STAGES = {"adaptive": lambda alpha: lh.AdaptiveLasso(alpha, **TIGHT)}
+SLOPED = ["multi-task", "multi-task elastic net", "targets", "adaptive", "multinomial", "multinomial rows"]
 
 
 def several(n, p, seed):
@@ -92,6 +95,23 @@ def test_groups_come_and_go(name, share):
     assert exactly(model, X, y[:, 0]) == pytest.approx(by_n_fits(model, X, y[:, 0]), rel=1e-3)
 
 
+@pytest.mark.parametrize("options", [{}, {"initial": "ridge"}, {"initial_alpha": 0.3, "gamma": 0.5}, {"epsilon": 0.0}])
+@pytest.mark.parametrize(("n", "p"), [(100, 12), (80, 60)])
+def test_two_stages(n, p, options):
+    """Both without the row, the second with the weights of the first one without it."""
+    X, y = several(n, p, 0)
+    for alpha in (0.5, 0.2, 0.05):
+        model = lh.AdaptiveLasso(alpha, **options, **TIGHT)
+        assert exactly(model, X, y[:, 0]) == pytest.approx(by_n_fits(model, X, y[:, 0]), rel=1e-3)
+
+
+def test_two_stages_of_which_the_first_is_too_large(monkeypatch):
+    monkeypatch.setattr(leave_one_out, "FACTORISED", 10)
+    X, y = several(40, 12, 0)
+    with pytest.raises(ValueError, match=r"12 features that begins with ridge regression.*initial='lasso'"):
+        GradientSearch(lh.AdaptiveLasso(initial="ridge"), criterion="alo").fit(X, y[:, 0])
+
+
 @pytest.mark.parametrize("seed", [0, 1])
 @pytest.mark.parametrize(("n", "p"), [(100, 12), (100, 60)])
 @pytest.mark.parametrize("name", CLASSES)
@@ -137,10 +157,11 @@ def test_sparse_columns_and_rows_by_parts(name, monkeypatch):
     assert exactly(model, scipy.sparse.csc_array(X), y) == pytest.approx(dense, rel=1e-6)
 
 
-@pytest.mark.parametrize("name", ["multi-task", "multi-task elastic net", "targets", "multinomial", "multinomial rows"])
+@pytest.mark.parametrize("name", SLOPED)
 def test_the_slopes_that_lead_are_those_of_differences(name):
-    X, y = (several if name in TARGETS else labelled)(40, 10, 5)
-    make, alpha = (TARGETS | CLASSES)[name], 0.1 * alpha_max(X, y)
+    X, y = (labelled if name in CLASSES else several)(40, 10, 5)
+    y = y[:, 0] if name == "adaptive" else y
+    make, alpha = (TARGETS | CLASSES | TWO_STAGES)[name], 0.1 * alpha_max(X, y)
     criterion = ALO(n_probes=2)
     found = hypergradient(make(alpha), X, y, criterion=criterion, tol=1e-13)
     step = 1e-6 * alpha
@@ -149,11 +170,14 @@ def test_the_slopes_that_lead_are_those_of_differences(name):
     assert slope == pytest.approx((high - low) / (2.0 * step), rel=2e-4)
 
 
-@pytest.mark.parametrize("name", ["multi-task", "targets", "multinomial", "multinomial rows", "one against the rest"])
+@pytest.mark.parametrize(
+    "name", ["multi-task", "targets", "adaptive", "multinomial", "multinomial rows", "one against the rest"]
+)
 def test_searches(name):
     """Leave-one-out decides among the points visited, and is at the end what n fits say."""
-    X, y = (several if name in TARGETS else labelled)(60, 12, 6)
-    search = GradientSearch((TARGETS | CLASSES)[name](1.0), criterion="alo").fit(X, y)
+    X, y = (labelled if name in CLASSES else several)(60, 12, 6)
+    y = y[:, 0] if name == "adaptive" else y
+    search = GradientSearch((TARGETS | CLASSES | TWO_STAGES)[name](1.0), criterion="alo").fit(X, y)
     assert search.best_criterion_ == search.trace_.values.min()
     assert "leverages" in search.status_
     best = clone(search.best_estimator_).set_params(**TIGHT)

@@ -14,11 +14,12 @@ from lambdahat.criteria.base import Data, Fold, Solved, Validating, as_solved, o
 from lambdahat.criteria.influences import MOST, Influences
 from lambdahat.criteria.information import equal_leverages
 from lambdahat.criteria.optimism import Formula, Optimism, Probing, check_observed, n_values, observed_fold
-from lambdahat.criteria.without_rows import interpolates, predictions_without_rows
+from lambdahat.criteria.without_rows import interpolates, predictions_without_rows, two_stages_without_rows
 from lambdahat.datafits import Cox, log_probabilities
+from lambdahat.design import FACTORISED
 from lambdahat.hypergradient import Judge
 from lambdahat.linear import Matrix, Vector
-from lambdahat.problem import Model, Solution
+from lambdahat.problem import Model, Problem, Solution
 from lambdahat.two_stages import TwoStages
 
 
@@ -46,13 +47,15 @@ class ALO:
     partial likelihood of Verweij and van Houwelingen. (Folds of :class:`CrossValidation` are judged by their own
     partial likelihood instead, which is nothing for one row.)
 
+    Of the :class:`AdaptiveLasso` both fits are without the row, the second with the weights that the first one makes.
+
     Leverages jump where a coefficient comes or goes. A search follows leverages that are scaled to the sum that Monte
     Carlo measures (see :class:`SURE`; the slope leaves out how their shares change). Where a row has several
-    predictions, or none that is its own, it follows measured degrees of freedom as if all rows had the same leverage:
-    several targets by :class:`GCV`, classes and the partial likelihood by the loss and degrees of freedom over rows,
-    whose slopes are exact. Among the points visited the approximation itself decides. Where there are kinks and degrees
-    of freedom exceed nine tenths of the observations (events, of a partial likelihood), the support changes with every
-    row, and the criterion is not finite.
+    predictions or none that is its own, or a model two fits, it follows measured degrees of freedom as if all rows had
+    the same leverage: least squares by :class:`GCV`, classes and the partial likelihood by the loss and degrees of
+    freedom over rows, whose slopes are exact. Among the points visited the approximation itself decides. Where there
+    are kinks and degrees of freedom exceed nine tenths of the observations (events, of a partial likelihood), the
+    support changes with every row, and the criterion is not finite.
 
     Parameters
     ----------
@@ -89,21 +92,22 @@ class ALO:
         probing = Probing(self.n_probes, self.step, self.random_state)
         fold = observed_fold(model, data, probing, only_freedom)
         first, freedom, K = fold.problems[0], fold.validation, len(fold.fitted)
-        if isinstance(first, TwoStages):
+        assert isinstance(first, Problem)
+        if isinstance(first, TwoStages) and first.first.penalty.is_smooth and first.n_features > FACTORISED:
             raise ValueError(
-                "ALO is for models that are fitted in one stage: without a row the weights of the second one change "
-                f"too, and a step from its fit does not know how; use {instead}"
+                f"ALO does not fit an adaptive Lasso of {first.n_features} features that begins with ridge regression: "
+                f"it needs the inverse of a matrix as large; begin with initial='lasso', or use {instead}"
             )
         assert isinstance(freedom, Optimism)
         n = first.design.total_weight
         lead: list[Validating] = []
-        if first.y.ndim == 1 and not isinstance(model.datafit, Cox):
+        if first.y.ndim == 1 and not isinstance(first, TwoStages) and not isinstance(model.datafit, Cox):
             for k in range(K):
                 problems = (freedom.problems[k], *freedom.problems[K + k :: K])
                 own = replace(freedom, problems=problems, measures=freedom.measures[k::K])
                 lead.append(LeaveOneOut(own, model.fit_intercept))
         else:
-            formula = equal_leverages(n * first.y.shape[1]) if model.datafit.quadratic else additive(n)
+            formula = equal_leverages(n * n_values(first)) if model.datafit.quadratic else additive(n)
             lead.append(replace(freedom, formula=formula))
         verdict = LeftOutError(K, model.fit_intercept)
         return [Fold(fold.problems, Mean(lead), n_probes=fold.n_probes, verdict=verdict, accuracy=fold.accuracy)]
@@ -140,7 +144,10 @@ class LeftOutError:
             return cross_validated_partial_likelihood(parts[0], *at[:2])
         for problem, solution in zip(parts, solutions, strict=False):
             at = as_solved(problem, solution, problem.penalty.generalized_support(solution.w))
-            z = predictions_without_rows(problem, *at, intercept=self.intercept)
+            if isinstance(problem, TwoStages):
+                z = two_stages_without_rows(problem, solution, intercept=self.intercept)
+            else:
+                z = predictions_without_rows(problem, *at, intercept=self.intercept)
             if z is None:
                 return np.inf
             without.append(z)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -18,7 +18,7 @@ from lambdahat.linear import Curvature, Matrix, Vector
 from lambdahat.penalties import Blockwise, Separable
 
 SINGULAR = 1e-10
-_SWEEPS, _SETTLED = 100, 1e-4
+_SWEEPS, _SETTLED, _INFINITE = 100, 1e-4, 1e100
 _AT_ONCE = 2**22  # numbers in the images of rows that are in memory together
 
 
@@ -87,11 +87,23 @@ class LeftOut:
 
     def predictions(self, design: Design, z: Matrix) -> Matrix:
         """Predictions of each row without it; z are those with it."""
-        out, S, T = z.reshape(len(z), -1).copy(), self.support, self.w.shape[1]
+        out = z.reshape(len(z), -1).copy()
+        for rows, Z, moved, D in self.each(design):
+            out[rows] += self.moved(rows, Z, D) if self.descends else moved
+        return out.reshape(z.shape)
+
+    @property
+    def descends(self) -> bool:
+        """Whether coefficients come and go, and letting them is not too much work."""
+        work = float(len(self.shares)) * self.w.size * len(self.w)
+        return not self.penalty.is_smooth and work <= MOST_WORK
+
+    def each(self, design: Design) -> Iterator[tuple[slice, Matrix, Matrix, Matrix]]:
+        """Runs of rows, their images, by how much Newton steps move their predictions, and steps, by descent if any."""
+        S, T = self.support, self.w.shape[1]
         kind = OfOneVector if T == 1 else OfTargets
         newton = kind.at(self.G[np.ix_(S, S)], self._curvature, -self.gradient[S])
         offset = np.zeros_like(self.omegas[0]) if self.B is None else symmetric_pinv(self.B)
-        descends = not self.penalty.is_smooth and float(len(z)) * self.w.size * len(self.w) <= MOST_WORK
         at_once = max(1, _AT_ONCE // max(1, self.w.size * offset.size))
         for part in design.row_blocks(self.columns):
             X, first = part.dense(), part.rows.start
@@ -100,21 +112,29 @@ class LeftOut:
                 rows = slice(first + start, first + start + len(Z))
                 of_rows = (self.omegas[rows], self.terms[rows], self.shares[rows])
                 moved, steps = newton.without(Z[:, :, S], offset, *of_rows)
-                out[rows] += self._descend(rows, Z, steps) if descends else moved
-        return out.reshape(z.shape)
+                D = np.zeros((len(Z), *self.w.T.shape))
+                D[:, :, S] = steps.transpose(0, 2, 1)
+                if self.descends:
+                    self.descend(rows, Z, D, self.penalty)
+                yield rows, Z, moved, D
 
-    def _descend(self, rows: slice, Z: Matrix, steps: Matrix) -> Matrix:
-        """By how much the predictions of rows move, from steps of the support on."""
-        omegas, terms = self.omegas[rows], self.terms[rows]
+    def _offsets(self, rows: slice) -> tuple[Matrix, Matrix]:
+        """``(B − Ω_i)⁻¹``, and what the terms of a row are multiplied with to have the offset at its best."""
+        omegas = self.omegas[rows]
         inverses = np.zeros_like(omegas) if self.B is None else symmetric_pinv(self.B - omegas)
-        follows = np.eye(omegas.shape[1]) + omegas @ inverses  # with the offset at its best
-        D = np.zeros((len(Z), *self.w.T.shape))
-        D[:, :, self.support] = steps.transpose(0, 2, 1)
-        images = D @ self.G
-        model = (self.G, self.w, self.penalty, Z, follows @ omegas, follows @ terms, self.shares[rows])
-        descend(*model, D, images + self.gradient.T)
+        return inverses, np.eye(omegas.shape[1]) + omegas @ inverses
+
+    def descend(self, rows: slice, Z: Matrix, D: Matrix, penalty: Separable | Blockwise) -> None:
+        """Solve without each of some rows, from steps D, which change in place."""
+        follows = self._offsets(rows)[1]
+        of_rows = (Z, follows @ self.omegas[rows], follows @ self.terms[rows], self.shares[rows])
+        descend(self.G, self.w, penalty, *of_rows, D, D @ self.G + self.gradient.T)
+
+    def moved(self, rows: slice, Z: Matrix, D: Matrix) -> Matrix:
+        """By how much predictions of rows move with steps D, and the best offset."""
         U = Z @ D.transpose(0, 2, 1)
-        return np.asarray((U + inverses @ (omegas @ U + terms)).reshape(len(Z), -1))
+        offsets = self._offsets(rows)[0] @ (self.omegas[rows] @ U + self.terms[rows])
+        return np.asarray((U + offsets).reshape(len(Z), -1))
 
 
 def descend(
@@ -131,7 +151,8 @@ def descend(
         blocks = (*block_bounds(G, penalty.labels), penalty.norms, penalty.l2)
     else:
         blocks = (np.arange(len(G) + 1), G.diagonal().copy(), np.zeros(len(G)), penalty.l2)
+    l1 = np.minimum(penalty.l1, _INFINITE)
     left_out.without_rows_of_blocks(
-        G, *blocks, penalty.l1, penalty.positive, np.ascontiguousarray(w.T), Z, omegas, terms, shares, D, slopes,
+        G, *blocks, l1, penalty.positive, np.ascontiguousarray(w.T), Z, omegas, terms, shares, D, slopes,
         sizes, _SWEEPS, _SETTLED,
     )  # fmt: skip

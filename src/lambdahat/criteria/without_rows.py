@@ -12,7 +12,8 @@ from lambdahat.criteria.left_out import LeftOut, symmetric_pinv
 from lambdahat.design import Columns
 from lambdahat.linear import Matrix
 from lambdahat.penalties import Blockwise, Entrywise, Separable
-from lambdahat.problem import Problem
+from lambdahat.problem import Problem, Solution
+from lambdahat.two_stages import Stages, TwoStages
 
 _FOLLOWS = 0.9
 
@@ -41,15 +42,22 @@ def interpolates(problem: Problem, freedom: float) -> bool:
     return not problem.penalty.is_smooth and freedom > _FOLLOWS * problem.design.rows.size * each
 
 
-def of_targets(problem: Problem, z: Matrix, support: Columns, w_S: Matrix, intercept: bool) -> LeftOut:
-    """Of a loss whose rows do not depend on each other; with several targets, of least squares."""
+def of_targets(
+    problem: Problem, z: Matrix, support: Columns, w_S: Matrix, intercept: bool, besides: Columns | None = None
+) -> LeftOut:
+    """Of a loss whose rows do not depend on each other; with several targets, of least squares.
+
+    ``besides`` are columns that are to be there too.
+    """
     penalty, h = problem.penalty, problem.design.gradient(problem.residual(z))
     slopes, bends = problem.datafit.gradient(problem.y, z), problem.datafit.curvature(problem.y, z)
     own = penalty.whole_blocks(support)
     near = nearest(problem, h, slopes, own, own.size).astype(np.int32)
+    if besides is not None:
+        near = np.setdiff1d(np.union1d(near, besides), own).astype(np.int32)
     columns = np.concatenate([own, penalty.whole_blocks(near)])
     local = problem.local(z, columns)
-    assert isinstance(local.penalty, Blockwise)
+    assert isinstance(local.penalty, Blockwise | Separable)
     w = np.zeros((problem.n_features, *z.shape[1:]))
     w[support] = w_S
     if bends.ndim == 2:
@@ -117,3 +125,30 @@ def _gram_of_classes(
             own = np.flatnonzero(of_class == k)
             G[np.ix_(own, own)] += shared[:, own].T @ X[:, own]
     return G, across, np.diag(s @ p) - (s[:, None] * p).T @ p
+
+
+def two_stages_without_rows(problem: TwoStages, solution: Solution, *, intercept: bool) -> Matrix | None:
+    """Predictions of both fits without each row: of the second by the weights that the first one makes without it."""
+    assert isinstance(solution.workspace, Stages)
+    start = solution.workspace.first.w
+    second, models = problem.second(start), list[LeftOut]()
+    for stage, w in ((problem.first, start), (second, solution.w)):
+        support = stage.penalty.generalized_support(w)
+        besides = models[0].columns if models else None
+        z = stage.prediction(support, w[support])
+        models.append(of_targets(stage, z, support, w[support], intercept, besides))
+    first, last = models
+    if interpolates(second, last.freedom):
+        return None
+    out, w = z.copy(), start.copy()
+    X = np.concatenate([part.dense() for part in problem.design.row_blocks(last.columns)])
+    for rows, _, _, moves in first.each(problem.design):
+        Z = X[rows][:, None]
+        D = np.zeros((len(Z), 1, last.w.size))
+        for k in range(len(Z)):
+            w[first.columns] = first.w[:, 0] + moves[k, 0]
+            penalty = problem.second(w).penalty.restricted(last.columns)
+            assert isinstance(penalty, Separable)
+            last.descend(slice(rows.start + k, rows.start + k + 1), Z[k : k + 1], D[k : k + 1], penalty)
+        out[rows] += last.moved(rows, Z, D)[:, 0]
+    return out
