@@ -115,7 +115,7 @@ class LeftOut:
                 D = np.zeros((len(Z), *self.w.T.shape))
                 D[:, :, S] = steps.transpose(0, 2, 1)
                 if self.descends:
-                    self.descend(rows, Z, D, self.penalty)
+                    self.descend(rows, Z, D)
                 yield rows, Z, moved, D
 
     def _offsets(self, rows: slice) -> tuple[Matrix, Matrix]:
@@ -124,11 +124,11 @@ class LeftOut:
         inverses = np.zeros_like(omegas) if self.B is None else symmetric_pinv(self.B - omegas)
         return inverses, np.eye(omegas.shape[1]) + omegas @ inverses
 
-    def descend(self, rows: slice, Z: Matrix, D: Matrix, penalty: Separable | Blockwise) -> None:
-        """Solve without each of some rows, from steps D, which change in place."""
+    def descend(self, rows: slice, Z: Matrix, D: Matrix, l1: Matrix | None = None) -> None:
+        """Solve without each of some rows, from steps D, which change in place; each may have its own ``l1``."""
         follows = self._offsets(rows)[1]
         of_rows = (Z, follows @ self.omegas[rows], follows @ self.terms[rows], self.shares[rows])
-        descend(self.G, self.w, penalty, *of_rows, D, D @ self.G + self.gradient.T)
+        descend(self.G, self.w, self.penalty, *of_rows, D, D @ self.G + self.gradient.T, l1)
 
     def moved(self, rows: slice, Z: Matrix, D: Matrix) -> Matrix:
         """By how much predictions of rows move with steps D, and the best offset."""
@@ -139,19 +139,19 @@ class LeftOut:
 
 def descend(
     G: Matrix, w: Matrix, penalty: Separable | Blockwise, Z: Matrix, omegas: Matrix, terms: Matrix, shares: Vector,
-    D: Matrix, slopes: Matrix,
+    D: Matrix, slopes: Matrix, l1: Matrix | None = None,
 ) -> None:  # fmt: skip
     """Solve without each of m rows, by descent from steps ``D`` of shape (m, T, q), which change in place.
 
-    ``slopes`` are those of the quadratic there, before the terms of rows; they are overwritten. See
-    :func:`lambdahat.kernels.left_out.without_rows_of_blocks`.
+    ``slopes`` are those of the quadratic at D, before the terms of rows (they are overwritten), and ``l1``, of shape
+    (m, q), strengths in the place of the penalty's. See :func:`lambdahat.kernels.left_out.without_rows_of_blocks`.
     """
     sizes = np.sqrt(np.maximum(np.sum(D * (D @ G), axis=(1, 2)), 0.0))
     if isinstance(penalty, Blockwise):
         blocks = (*block_bounds(G, penalty.labels), penalty.norms, penalty.l2)
     else:
         blocks = (np.arange(len(G) + 1), G.diagonal().copy(), np.zeros(len(G)), penalty.l2)
-    l1 = np.minimum(penalty.l1, _INFINITE)
+    l1 = np.minimum(penalty.l1[None] if l1 is None else l1, _INFINITE)
     left_out.without_rows_of_blocks(
         G, *blocks, l1, penalty.positive, np.ascontiguousarray(w.T), Z, omegas, terms, shares, D, slopes,
         sizes, _SWEEPS, _SETTLED,

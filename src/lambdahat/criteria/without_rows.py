@@ -144,11 +144,10 @@ def two_stages_without_rows(problem: TwoStages, solution: Solution, *, intercept
     X = np.concatenate([part.dense() for part in problem.design.row_blocks(last.columns)])
     for rows, _, _, moves in first.each(problem.design):
         Z = X[rows][:, None]
-        D = np.zeros((len(Z), 1, last.w.size))
+        D, l1 = np.zeros((len(Z), 1, last.w.size)), np.empty((len(Z), last.w.size))
         for k in range(len(Z)):
             w[first.columns] = first.w[:, 0] + moves[k, 0]
-            penalty = problem.second(w).penalty.restricted(last.columns)
-            assert isinstance(penalty, Separable)
-            last.descend(slice(rows.start + k, rows.start + k + 1), Z[k : k + 1], D[k : k + 1], penalty)
+            l1[k] = problem.second(w).penalty.l1[last.columns]
+        last.descend(rows, Z, D, l1)
         out[rows] += last.moved(rows, Z, D)[:, 0]
     return out

@@ -74,8 +74,8 @@ def without_rows_of_blocks(
     where ``g = Σ_b norm_b ‖·_b‖ + ½ l2_b ‖·_b‖² + Σ_j l1_j |·_j|``, and ``W + d ≥ 0`` with ``positive``. Blocks are
     runs of the q rows, ``starts[b]`` to ``starts[b + 1]``; a step on one is a proximal step by ``bounds[b]``, the
     largest eigenvalue of its part of G, and exact where the block is one row. ``slopes`` are ``G D[i] + gradient_i``
-    (they are overwritten). W, D and slopes have a row for each target, not for each coefficient: the innermost loops
-    run over coefficients.
+    (they are overwritten); ``l1`` has one row, or one for each i. W, D and slopes have a row for each target, not for
+    each coefficient: the innermost loops run over coefficients.
 
     Stops where no step in a sweep exceeds ``tol`` times ``sizes[i]``, the size of the step from W to the start (where
     that is none, the largest step of the first sweep); steps much smaller than that are not taken.
@@ -88,6 +88,7 @@ def without_rows_of_blocks(
     new, pull = np.empty((widest, T)), np.empty((r, T))
     for i in range(n):
         z, omega, d, s, left, size = Z[i], omegas[i], D[i], slopes[i], 1.0 - shares[i], sizes[i]
+        strengths = l1[min(i, l1.shape[0] - 1)]
         pull[:] = terms[i]  # t + Ω u
         for j in range(q):
             for t in range(T):
@@ -109,7 +110,7 @@ def without_rows_of_blocks(
                 square = 0.0
                 for c in range(m):
                     j = first + uint64(c)
-                    threshold = left * l1[j] / curvature
+                    threshold = left * strengths[j] / curvature
                     for t in range(T):
                         old = W[t, j] + d[t, j]
                         slope = s[t, j] + left * l2[b] * old
