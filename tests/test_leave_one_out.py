@@ -22,8 +22,8 @@ TARGETS = {
     "positive targets": lambda alpha: lh.Lasso(0.6 * alpha, positive=True, **TIGHT),
 }
 BLOCKS = {
-    "groups": lambda alpha: lh.GroupLasso(50, alpha=alpha, **TIGHT),
-    "sparse groups": lambda alpha: lh.SparseGroupLasso(50, alpha=alpha, **TIGHT),
+    "groups": lambda alpha: lh.GroupLasso(3, alpha=alpha, **TIGHT),
+    "sparse groups": lambda alpha: lh.SparseGroupLasso(3, alpha=alpha, **TIGHT),
 }
 CLASSES = {
     "multinomial": lambda alpha: lh.MultinomialLogistic(alpha, **TIGHT),
@@ -197,3 +197,25 @@ def test_what_is_too_much_work_is_a_newton_step(monkeypatch):
     monkeypatch.setattr(left_out, "MOST_WORK", 0.0)
     assert exactly(model, X, y) == pytest.approx(descended, rel=0.01)
     assert exactly(model, X, y) != pytest.approx(descended, rel=1e-6)
+
+
+@pytest.mark.parametrize("name", ["multi-task", "multinomial", "multinomial rows", "one against the rest", "adaptive"])
+def test_without_features(name):
+    X, y = (labelled if name in CLASSES else several)(40, 6, 8)
+    y = y[:, 0] if name == "adaptive" else y
+    model = (TARGETS | CLASSES | TWO_STAGES)[name](1e3)
+    assert exactly(model, X, y) == pytest.approx(by_n_fits(model, X, y), rel=2e-3)
+
+
+@pytest.mark.parametrize("name", ["multi-task", "multinomial", "multinomial rows"])
+def test_features_that_are_free_or_excluded(name):
+    X, y = (several if name in TARGETS else labelled)(100, 12, 9)
+    factors = np.where(np.arange(12) == 0, 0.0, np.where(np.arange(12) == 1, np.inf, 1.0))
+    model = (TARGETS | CLASSES)[name](0.2 * alpha_max(X, y)).set_params(penalty_factors=factors)
+    assert exactly(model, X, y) == pytest.approx(by_n_fits(model, X, y, 1e-8), rel=0.01)
+
+
+def test_one_target_of_several():
+    X, y = several(60, 12, 10)
+    one, several_of_one = lh.Lasso(0.2, **TIGHT), lh.MultiTaskLasso(0.2, **TIGHT)
+    assert exactly(several_of_one, X, y[:, :1]) == pytest.approx(exactly(one, X, y[:, 0]), rel=1e-5)

@@ -5,7 +5,7 @@ import pytest
 import scipy.sparse
 from sklearn.base import clone
 
-from lambdahat import ALO, CoxLasso, GradientSearch, hypergradient
+from lambdahat import ALO, CoxLasso, GradientSearch, SparseGLM, hypergradient
 from lambdahat.datafits import Cox
 from lambdahat.datafits.cox import MovedEvents
 
@@ -32,7 +32,7 @@ def alpha_max(X, y, ties="breslow"):
 
 def by_n_fits(model, X, y, weight=None):
     """Σ_i ℓ₍₋ᵢ₎(w₍₋ᵢ₎) − ℓ(w₍₋ᵢ₎), over the sum of the weights."""
-    n, datafit, total = len(X), Cox(model.ties), 0.0
+    n, datafit, total = len(X), Cox(getattr(model, "ties", "breslow")), 0.0
     s = np.ones(n) if weight is None else weight
     codes = datafit.read(y, n)
     for i in np.flatnonzero(s):
@@ -144,3 +144,9 @@ def test_a_search():
     assert search.best_criterion_ == search.trace_.values.min()
     found = [by_n_fits(CoxLasso(f * search.best_params_["alpha"], **TIGHT), X, y) for f in (0.3, 1.0, 3.0)]
     assert min(found) == found[1] == pytest.approx(search.best_criterion_, rel=0.01)
+
+
+def test_groups_of_features():
+    X, y = people(60, 12, 10)
+    model = SparseGLM(Cox(), "group", groups=3, alpha=0.05, **TIGHT)
+    assert at(model, X, y).values[0] == pytest.approx(by_n_fits(model, X, y), rel=1e-3)

@@ -64,9 +64,10 @@ def of_targets(
         bends = bends[:, 0]
     weights = problem.design.weights * local.scale
     slopes = slopes.reshape(len(z), 1, -1)
+    shape = columns.size, slopes.shape[2]
     return LeftOut(
         columns, lambda X: X[:, None], local.design.support_gram(columns),
-        -local.scale * h[columns].reshape(columns.size, -1), w[columns].reshape(columns.size, -1),
+        -local.scale * h[columns].reshape(shape), w[columns].reshape(shape),
         local.penalty.restricted(columns), np.flatnonzero(np.isin(columns, support)).astype(np.int32),
         np.ones((1, 1)) if intercept else None,
         (weights * bends)[:, None, None], weights[:, None, None] * slopes, problem.design.weights,
