@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
+from scipy.special import expit
 
 from lambdahat.box_problem import BoxModel
 from lambdahat.criteria.at_risk_without_rows import cross_validated_partial_likelihood
@@ -21,6 +23,9 @@ from lambdahat.hypergradient import Judge
 from lambdahat.linear import Matrix, Vector
 from lambdahat.problem import Model, Problem, Solution
 from lambdahat.two_stages import TwoStages
+
+Loss = Callable[[Vector], tuple[float, Vector]]
+"""Of predictions, and its slope."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -100,17 +105,19 @@ class ALO:
             )
         assert isinstance(freedom, Optimism)
         n = first.design.total_weight
-        lead: list[Validating] = []
+        lead: Validating
         if first.y.ndim == 1 and not isinstance(first, TwoStages) and not isinstance(model.datafit, Cox):
+            each = []
             for k in range(K):
                 problems = (freedom.problems[k], *freedom.problems[K + k :: K])
                 own = replace(freedom, problems=problems, measures=freedom.measures[k::K])
-                lead.append(LeaveOneOut(own, model.fit_intercept))
+                each.append(LeaveOneOut(own, model.fit_intercept))
+            lead = OneAgainstRest(each) if K > 1 and model.datafit.labels else Mean(each)
         else:
             formula = equal_leverages(n * n_values(first)) if model.datafit.quadratic else additive(n)
-            lead.append(replace(freedom, formula=formula))
+            lead = replace(freedom, formula=formula)
         verdict = LeftOutError(K, model.fit_intercept)
-        return [Fold(fold.problems, Mean(lead), n_probes=fold.n_probes, verdict=verdict, accuracy=fold.accuracy)]
+        return [Fold(fold.problems, lead, n_probes=fold.n_probes, verdict=verdict, accuracy=fold.accuracy)]
 
 
 def only_freedom(n: float) -> Formula:
@@ -183,6 +190,33 @@ class Mean:
 
 
 @dataclass(frozen=True, eq=False)
+class OneAgainstRest:
+    """The log-loss of the probabilities that classes make together: see ``criteria/together.py``."""
+
+    each: Sequence[LeaveOneOut]
+
+    def judges(self, problems: Sequence[Any], solved: Sequence[Solved]) -> list[Judge]:
+        K = len(self.each)
+        Z, s = np.zeros((problems[0].y.size, K)), problems[0].design.weights
+        of_class = np.stack([problem.y > 0.0 for problem in problems[:K]], axis=1)
+
+        def keep(k: int, z: Vector) -> tuple[float, Vector]:
+            Z[:, k] = z
+            return 0.0, np.zeros_like(z)
+
+        def together(k: int, z: Vector) -> tuple[float, Vector]:
+            all_of_them = Z.copy()
+            all_of_them[:, k] = z
+            logs = log_probabilities(all_of_them)
+            return -float(s @ logs[of_class]), s * (np.exp(logs[:, k]) - of_class[:, k]) * expit(-z)
+
+        for k, each in enumerate(self.each):
+            each.judges(problems[k::K], solved[k::K], partial(keep, k))[0](*solved[k])
+        found = [each.judges(problems[k::K], solved[k::K], partial(together, k)) for k, each in enumerate(self.each)]
+        return [found[j % K][j // K] for j in range(len(problems))]
+
+
+@dataclass(frozen=True, eq=False)
 class LeaveOneOut:
     """Leads to the verdict, by leverages that are scaled to the sum that was measured.
 
@@ -196,12 +230,17 @@ class LeaveOneOut:
     freedom: Optimism
     intercept: bool
 
-    def judges(self, problems: Sequence[Any], solved: Sequence[Solved]) -> list[Judge]:
+    def judges(self, problems: Sequence[Any], solved: Sequence[Solved], loss: Loss | None = None) -> list[Judge]:
+        """With another ``loss`` of predictions without each row than the problem's metric, where it is given."""
         problem, freedoms = problems[0], self.freedom.judges(problems, solved)
         found = Influences.at(problem, *solved[0], intercept=self.intercept)
         each, bends = found.each, found.bends
         total = float(each @ bends)
         datafit, s, y = problem.datafit, problem.design.weights, problem.y
+
+        def metric(z: Vector) -> tuple[float, Vector]:
+            factor = datafit.metric_factor
+            return factor * datafit.value(y, z, s), factor * s * datafit.gradient(y, z)
 
         def error_at(z: Vector, freedom: float) -> tuple[float, Vector, float]:
             """The criterion, its slope in z and in the degrees of freedom."""
@@ -212,8 +251,7 @@ class LeaveOneOut:
                 left = 1.0 - np.minimum(scale * each * bends, MOST)
                 slopes = datafit.gradient(y, z)
                 without = z + scale * each * slopes / left
-                value = datafit.metric_factor * datafit.value(y, without, s)
-                outer = datafit.metric_factor * s * datafit.gradient(y, without)
+                value, outer = (loss or metric)(without)
                 slope = outer * (1.0 + scale * each * datafit.curvature(y, z) / left)
                 by_scale = float(outer @ (each * slopes / left**2))
             if not np.isfinite(value + by_scale + float(np.abs(slope).sum())):
