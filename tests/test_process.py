@@ -15,7 +15,8 @@ import importlib, json, pkgutil
 import numpy as np, scipy.sparse
 import lambdahat.kernels
 from lambdahat import ElasticNet, GradientSearch, HeldOut, Lasso, Ridge, SparseLogisticRegression, WeightedLasso
-from lambdahat import CoxLasso, GroupLasso, LinearSVR, MultiTaskElasticNet, MultiTaskLasso
+from lambdahat import AdaptiveLasso, CoxLasso, GroupLasso, LinearSVR, MultinomialLogistic, MultiTaskElasticNet
+from lambdahat import MultiTaskLasso
 from lambdahat import SparseGroupLasso, hypergradient
 
 rng = np.random.default_rng(0)
@@ -44,8 +45,13 @@ for dtype in (np.float64, np.float32):
         Y = np.column_stack([y, y**2])
         for model in (MultiTaskLasso(0.05), MultiTaskElasticNet(0.05)):
             GradientSearch(model, cv=3, max_evals=5).fit(A, Y).predict(A)
+            GradientSearch(model, criterion="alo", max_evals=5).fit(A, Y)
         for model in (GroupLasso(2, 0.05), SparseGroupLasso(2, 0.05)):
             GradientSearch(model, cv=3, max_evals=5).fit(A, y).predict(A)
+            GradientSearch(model, criterion="alo", max_evals=5).fit(A, y)
+        GradientSearch(CoxLasso(), criterion="alo", max_evals=5).fit(A, np.abs(y))
+        GradientSearch(AdaptiveLasso(), criterion="alo", max_evals=5).fit(A, y)
+        GradientSearch(MultinomialLogistic(), criterion="alo", max_evals=5).fit(A, np.arange(60) % 3)
 X = rng.normal(size=(40, 6000))
 ElasticNet(1.0, l1_ratio=1e-3).fit(X, rng.normal(size=40))  # thousands in the support
 MultiTaskElasticNet(1.0, l1_ratio=1e-3).fit(X, rng.normal(size=(40, 1)))

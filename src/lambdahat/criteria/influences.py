@@ -15,9 +15,8 @@ from lambdahat.penalties import Separable
 from lambdahat.problem import Problem
 
 MOST = 1.0 - 1e-6  # leverage of a row that is fitted whatever its target
-# Columns whose slope is this share of the penalty may enter where a row is left out, and so many in any case; the work
-# is n times the square of the number of columns.
-_NEAR, _FEW, _LITTLE_WORK, _MOST_WORK = 0.3, 20, 4e6, 2e9
+# The work is n times the square of the number of columns.
+_DEVIATIONS, _MOST_SHARE, _FEW, _LITTLE_WORK, MOST_WORK = 4.0, 0.9, 20, 4e6, 2e9
 _SWEEPS, _SETTLED = 100, 1e-4
 _TIMES = 3  # that the size of residuals without a row is computed anew
 
@@ -131,9 +130,9 @@ class Influences:
         columns that are nearest to entering it. Where that would be too much work it is the Newton step.
         """
         h = problem.design.gradient(problem.residual(z))
-        columns = np.concatenate([self.support, self._near(problem, h)]).astype(np.int32)
         m = self.support.size
-        if float(z.size) * columns.size**2 > _MOST_WORK or not isinstance(problem.penalty, Separable):
+        columns = np.concatenate([self.support, nearest(problem, h, self.slopes, self.support, m)]).astype(np.int32)
+        if float(z.size) * columns.size**2 > MOST_WORK or not isinstance(problem.penalty, Separable):
             return self.without(z)
         local = problem.local(z, columns)
         assert isinstance(local.penalty, Separable)
@@ -154,14 +153,20 @@ class Influences:
             )  # fmt: skip
         return z + out
 
-    def _near(self, problem: Problem, h: Vector) -> Any:
-        """Columns that are nearest to entering the support: as many again, and more where that is little work."""
-        l1 = problem.penalty.l1
-        kinked = (l1 > 0.0) & np.isfinite(l1)
-        push = h if problem.penalty.positive else np.abs(h)
-        share = np.divide(push, l1, out=np.zeros_like(h), where=kinked)
-        share[self.support] = 0.0
-        near = np.flatnonzero(share > _NEAR)
-        size = self.support.size
-        most = max(_FEW, size, int((_LITTLE_WORK / problem.design.shape[0]) ** 0.5) - size)
-        return near if near.size <= most else near[np.argpartition(-share[near], most)[:most]]
+
+def nearest(problem: Problem, h: Matrix, slopes: Matrix, used: Any, size: int) -> Any:
+    """Of zero coefficients, flat, those which a row that is left out may move: ``used`` are the others.
+
+    A row takes ``s_i f'_i x_ij`` from slopes h, and more by its leverage: some deviations of that have to make up for
+    what h is short of a kink. At most as many again as the ``size`` of the support, and more where that is little work.
+    """
+    design, n = problem.design, len(slopes)
+    pulls = design.weights * np.linalg.norm(slopes.reshape(n, -1), axis=1)
+    reach = _DEVIATIONS * float(pulls.max()) / (1.0 - min(size / (n * h[0].size), _MOST_SHARE))
+    deviations = np.sqrt(design.all_variances).reshape(-1, *np.ones(h.ndim - 1, dtype=int))
+    shares, reaches = problem.penalty.nearness(h), problem.penalty.nearness(reach * deviations + np.zeros_like(h))
+    shares[used] = -np.inf
+    near = np.flatnonzero((reaches > 0.0) & (shares + reaches > 1.0))
+    most = max(_FEW, size, int((_LITTLE_WORK / n) ** 0.5) - size)
+    shares = shares.ravel()
+    return near if near.size <= most else near[np.argpartition(-shares[near], most)[:most]]

@@ -216,16 +216,20 @@ class GCV:
         assert isinstance(model, Model)
         loss = Quadratic() if isinstance(model.datafit, RootMeanSquare) else model.datafit
 
-        def formula(n: float) -> Formula:
-            def gcv(fit: float, freedom: float) -> tuple[float, float, float]:
-                left = 1.0 - freedom / n
-                if left <= 0.0:
-                    return math.inf, 0.0, 0.0
-                return fit / left**2, 1.0 / left**2, 2.0 * fit / (n * left**3)
+        probing = Probing(self.n_probes, self.step, self.random_state)
+        return [observed_fold(model, data, probing, equal_leverages, loss=loss)]
 
-            return gcv
 
-        return [observed_fold(model, data, Probing(self.n_probes, self.step, self.random_state), formula, loss=loss)]
+def equal_leverages(n: float) -> Formula:
+    """:class:`GCV` of n observations."""
+
+    def gcv(fit: float, freedom: float) -> tuple[float, float, float]:
+        left = 1.0 - freedom / n
+        if left <= 0.0:
+            return math.inf, 0.0, 0.0
+        return fit / left**2, 1.0 / left**2, 2.0 * fit / (n * left**3)
+
+    return gcv
 
 
 _COMMON = """The degrees of freedom d are measured by finite differences and Monte Carlo, which gives a slope; among the

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
+from scipy.special import expit
 
 from lambdahat.box_problem import BoxModel
-from lambdahat.criteria.base import Data, Fold, Solved, as_solved, only_changed
-from lambdahat.criteria.degrees_of_freedom import has_count
+from lambdahat.criteria.at_risk_without_rows import cross_validated_partial_likelihood
+from lambdahat.criteria.base import Data, Fold, Solved, Validating, as_solved, only_changed
 from lambdahat.criteria.influences import MOST, Influences
-from lambdahat.criteria.optimism import Optimism, Probing, check_observed, observed_fold
-from lambdahat.datafits import RootMeanSquare
+from lambdahat.criteria.information import equal_leverages
+from lambdahat.criteria.optimism import Formula, Optimism, Probing, check_observed, n_values, observed_fold
+from lambdahat.criteria.without_rows import interpolates, predictions_without_rows, two_stages_without_rows
+from lambdahat.datafits import Cox, log_probabilities
+from lambdahat.design import FACTORISED
 from lambdahat.hypergradient import Judge
-from lambdahat.linear import Vector
+from lambdahat.linear import Matrix, Vector
 from lambdahat.problem import Model, Problem, Solution
+from lambdahat.two_stages import TwoStages
 
-_FOLLOWS = 0.9
+Loss = Callable[[Vector], tuple[float, Vector]]
+"""Of predictions, and its slope."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -30,15 +37,30 @@ class ALO:
 
         z_i + s_i (f'_i x_iᵀ + ∇gᵀ) H⁻¹ x_i / (1 − h_i)
 
-    (the term with ``∇g`` since the loss is a mean over one row less). Where each coefficient has a kink, the
-    least-squares model of the fit is solved without each row from there, over the support and the columns next to it,
-    so that they can come and go: for least squares that is leave-one-out itself. The square-root Lasso is the Lasso at
-    ``ασ``, with σ estimated anew without each row. One fit stands for n.
+    (the term with ``∇g`` since the loss is a mean over one row less). A row of several targets, or classes, has several
+    predictions, on which ``A_i = (x_i ⊗ I)ᵀ H⁻¹ (x_i ⊗ I)`` acts, and ``W_i``, the Hessian of its loss:
 
-    h jumps where a coefficient comes or goes. A search follows leverages that are scaled to the sum that Monte Carlo
-    measures (see :class:`SURE`; the slope leaves out how their shares change); among the points visited the
-    approximation itself decides. Where coefficients have kinks and degrees of freedom exceed nine tenths of the rows,
-    the support changes with every row, and the criterion is not finite.
+        z_i + (I − s_i A_i W_i)⁻¹ s_i (A_i f'_i + (x_i ⊗ I)ᵀ H⁻¹ ∇g).
+
+    Where coefficients have kinks, one by one or in blocks, the second-order model of the fit is solved without each row
+    from there, over the support and what is next to it, so that they can come and go: for least squares that is
+    leave-one-out itself. The square-root Lasso is the Lasso at ``ασ``, with σ estimated anew without each row. One fit
+    stands for n.
+
+    Where rows depend on each other (:class:`CoxLasso`) a row has no error of its own. The criterion is then how much it
+    adds to minus the logarithm of the partial likelihood, at a fit to the others, summed over rows: the cross-validated
+    partial likelihood of Verweij and van Houwelingen. (Folds of :class:`CrossValidation` are judged by their own
+    partial likelihood instead, which is nothing for one row.)
+
+    Of the :class:`AdaptiveLasso` both fits are without the row, the second with the weights that the first one makes.
+
+    Leverages jump where a coefficient comes or goes. A search follows leverages that are scaled to the sum that Monte
+    Carlo measures (see :class:`SURE`; the slope leaves out how their shares change). Where a row has several
+    predictions or none that is its own, or a model two fits, it follows measured degrees of freedom as if all rows had
+    the same leverage: least squares by :class:`GCV`, classes and the partial likelihood by the loss and degrees of
+    freedom over rows, whose slopes are exact. Among the points visited the approximation itself decides. Where there
+    are kinks and degrees of freedom exceed nine tenths of the observations (events, of a partial likelihood), the
+    support changes with every row, and the criterion is not finite.
 
     Parameters
     ----------
@@ -51,7 +73,8 @@ class ALO:
     ----------
     Rahnama Rad & Maleki, *A scalable estimate of the out-of-sample prediction error via approximate leave-one-out
     cross-validation*, JRSS B 2020, equation 9. Wang, Zhou, Lu, Maleki & Mirrokni, *Approximate leave-one-out for fast
-    parameter tuning in high dimensions*, ICML 2018.
+    parameter tuning in high dimensions*, ICML 2018. Verweij & van Houwelingen, *Cross-validation in survival analysis*,
+    Statistics in Medicine 1993.
     """
 
     n_probes: int = 1
@@ -68,25 +91,134 @@ class ALO:
 
     def folds(self, model: Model | BoxModel, data: Data) -> list[Fold]:
         instead = "criterion='cv', with cv=LeaveOneOut() of scikit-learn to leave out one row at a time"
-        check_observed("ALO", model, data, instead)
+        if not isinstance(model.datafit, Cox):
+            check_observed("ALO", model, data, instead)
         assert isinstance(model, Model)
         probing = Probing(self.n_probes, self.step, self.random_state)
-        fold = observed_fold(model, data, probing, lambda n: lambda fit, freedom: (freedom, 0.0, 1.0))
-        problem = fold.problems[0]
-        judged = has_count(problem) or isinstance(model.datafit, RootMeanSquare)
-        if len(fold.fitted) > 1 or problem.y.ndim > 1 or not judged:
+        fold = observed_fold(model, data, probing, only_freedom)
+        first, freedom, K = fold.problems[0], fold.validation, len(fold.fitted)
+        assert isinstance(first, Problem)
+        if isinstance(first, TwoStages) and first.first.penalty.is_smooth and first.n_features > FACTORISED:
             raise ValueError(
-                "ALO is for one target and a loss whose rows do not depend on each other, solved in one stage: use "
-                f"{instead}"
+                f"ALO does not fit an adaptive Lasso of {first.n_features} features that begins with ridge regression: "
+                f"it needs the inverse of a matrix as large; begin with initial='lasso', or use {instead}"
             )
-        assert isinstance(fold.validation, Optimism)
-        one_out = LeaveOneOut(fold.validation, model.fit_intercept)
-        return [Fold(fold.problems, one_out, n_probes=fold.n_probes, verdict=one_out.verdict, accuracy=fold.accuracy)]
+        assert isinstance(freedom, Optimism)
+        n = first.design.total_weight
+        lead: Validating
+        if first.y.ndim == 1 and not isinstance(first, TwoStages) and not isinstance(model.datafit, Cox):
+            each = []
+            for k in range(K):
+                problems = (freedom.problems[k], *freedom.problems[K + k :: K])
+                own = replace(freedom, problems=problems, measures=freedom.measures[k::K])
+                each.append(LeaveOneOut(own, model.fit_intercept))
+            lead = OneAgainstRest(each) if K > 1 and model.datafit.labels else Mean(each)
+        else:
+            formula = equal_leverages(n * n_values(first)) if model.datafit.quadratic else additive(n)
+            lead = replace(freedom, formula=formula)
+        verdict = LeftOutError(K, model.fit_intercept)
+        return [Fold(fold.problems, lead, n_probes=fold.n_probes, verdict=verdict, accuracy=fold.accuracy)]
+
+
+def only_freedom(n: float) -> Formula:
+    """The degrees of freedom."""
+    return lambda fit, freedom: (freedom, 0.0, 1.0)
+
+
+def additive(n: float) -> Formula:
+    """The loss and a degree of freedom a row: what leave-one-out is near, to first order, with a likelihood."""
+    return lambda fit, freedom: (0.5 * fit + freedom / n, 0.5, 1.0 / n)
+
+
+@dataclass(frozen=True)
+class LeftOutError:
+    """The verdict: the error of the predictions of each row without it.
+
+    Attributes
+    ----------
+    n_problems : int
+        Of the model, one a target or a class.
+    intercept : bool
+    """
+
+    n_problems: int
+    intercept: bool
+
+    def __call__(self, problems: Sequence[Any], solutions: Sequence[Solution]) -> float:
+        parts, without = problems[: self.n_problems], []
+        if isinstance(parts[0].datafit, Cox):
+            at = as_solved(parts[0], solutions[0], parts[0].penalty.generalized_support(solutions[0].w))
+            return cross_validated_partial_likelihood(parts[0], *at[:2])
+        for problem, solution in zip(parts, solutions, strict=False):
+            at = as_solved(problem, solution, problem.penalty.generalized_support(solution.w))
+            if isinstance(problem, TwoStages):
+                z = two_stages_without_rows(problem, solution, intercept=self.intercept)
+            else:
+                z = predictions_without_rows(problem, *at, intercept=self.intercept)
+            if z is None:
+                return np.inf
+            without.append(z)
+        weights, datafit = parts[0].design.weights, parts[0].datafit
+        if len(parts) > 1 and datafit.labels:
+            of_class = np.stack([problem.y > 0.0 for problem in parts], axis=1)
+            return -float(weights @ log_probabilities(np.stack(without, axis=1))[of_class])
+        each = [p.datafit.value(p.y, z, p.design.weights) for p, z in zip(parts, without, strict=True)]
+        return float(datafit.metric_factor * np.mean(each) / n_values(parts[0]))
+
+
+@dataclass(frozen=True, eq=False)
+class Mean:
+    """The mean of criteria of problems that have nothing to do with each other: K of the model, and then K a probe."""
+
+    each: Sequence[Validating]
+
+    def judges(self, problems: Sequence[Any], solved: Sequence[Solved]) -> list[Judge]:
+        K = len(self.each)
+        found = [each.judges(problems[k::K], solved[k::K]) for k, each in enumerate(self.each)]
+        own = [judges[0](*solved[k])[0] for k, judges in enumerate(found)]
+
+        def mean(judge: Judge, k: int) -> Judge:
+            others = sum(own[:k]) + sum(own[k + 1 :])
+
+            def error(*at: Any) -> tuple[float, Matrix, Any]:
+                value, by_w, by_offset = judge(*at)
+                return (value + others) / K, by_w / K, by_offset / K
+
+            return error
+
+        return [mean(found[j % K][j // K], j % K) for j in range(len(problems))] if K > 1 else found[0]
+
+
+@dataclass(frozen=True, eq=False)
+class OneAgainstRest:
+    """The log-loss of the probabilities that classes make together: see ``criteria/together.py``."""
+
+    each: Sequence[LeaveOneOut]
+
+    def judges(self, problems: Sequence[Any], solved: Sequence[Solved]) -> list[Judge]:
+        K = len(self.each)
+        Z, s = np.zeros((problems[0].y.size, K)), problems[0].design.weights
+        of_class = np.stack([problem.y > 0.0 for problem in problems[:K]], axis=1)
+
+        def keep(k: int, z: Vector) -> tuple[float, Vector]:
+            Z[:, k] = z
+            return 0.0, np.zeros_like(z)
+
+        def together(k: int, z: Vector) -> tuple[float, Vector]:
+            all_of_them = Z.copy()
+            all_of_them[:, k] = z
+            logs = log_probabilities(all_of_them)
+            return -float(s @ logs[of_class]), s * (np.exp(logs[:, k]) - of_class[:, k]) * expit(-z)
+
+        for k, each in enumerate(self.each):
+            each.judges(problems[k::K], solved[k::K], partial(keep, k))[0](*solved[k])
+        found = [each.judges(problems[k::K], solved[k::K], partial(together, k)) for k, each in enumerate(self.each)]
+        return [found[j % K][j // K] for j in range(len(problems))]
 
 
 @dataclass(frozen=True, eq=False)
 class LeaveOneOut:
-    """Judges a solution by its predictions without each row.
+    """Leads to the verdict, by leverages that are scaled to the sum that was measured.
 
     Attributes
     ----------
@@ -98,40 +230,28 @@ class LeaveOneOut:
     freedom: Optimism
     intercept: bool
 
-    def verdict(self, problems: Sequence[Any], solutions: Sequence[Solution]) -> float:
-        """The approximation."""
-        problem, solution = problems[0], solutions[0]
-        at = as_solved(problem, solution, problem.penalty.generalized_support(solution.w))
-        found, z = Influences.at(problem, *at, intercept=self.intercept), problem.prediction(*at)
-        if self._interpolates(problem, float(found.each @ found.bends)):
-            return np.inf
-        without = found.without(z) if problem.penalty.is_smooth else found.without_by_descent(problem, z)
-        datafit = problem.datafit
-        return float(datafit.metric_factor * datafit.value(problem.y, without, problem.design.weights))
-
-    @staticmethod
-    def _interpolates(problem: Problem, freedom: float) -> bool:
-        """Whether the fit follows nearly all of its targets, by a support that changes with every row."""
-        return not problem.penalty.is_smooth and freedom > _FOLLOWS * problem.design.rows.size
-
-    def judges(self, problems: Sequence[Any], solved: Sequence[Solved]) -> list[Judge]:
+    def judges(self, problems: Sequence[Any], solved: Sequence[Solved], loss: Loss | None = None) -> list[Judge]:
+        """With another ``loss`` of predictions without each row than the problem's metric, where it is given."""
         problem, freedoms = problems[0], self.freedom.judges(problems, solved)
         found = Influences.at(problem, *solved[0], intercept=self.intercept)
         each, bends = found.each, found.bends
         total = float(each @ bends)
         datafit, s, y = problem.datafit, problem.design.weights, problem.y
 
+        def metric(z: Vector) -> tuple[float, Vector]:
+            factor = datafit.metric_factor
+            return factor * datafit.value(y, z, s), factor * s * datafit.gradient(y, z)
+
         def error_at(z: Vector, freedom: float) -> tuple[float, Vector, float]:
             """The criterion, its slope in z and in the degrees of freedom."""
-            if self._interpolates(problem, max(freedom, total)):
+            if interpolates(problem, max(freedom, total)):
                 return np.inf, np.zeros_like(z), 0.0
             with np.errstate(over="ignore", invalid="ignore"):  # of a row that nothing else holds
                 scale = freedom / total if total > 0.0 else 1.0
                 left = 1.0 - np.minimum(scale * each * bends, MOST)
                 slopes = datafit.gradient(y, z)
                 without = z + scale * each * slopes / left
-                value = datafit.metric_factor * datafit.value(y, without, s)
-                outer = datafit.metric_factor * s * datafit.gradient(y, without)
+                value, outer = (loss or metric)(without)
                 slope = outer * (1.0 + scale * each * datafit.curvature(y, z) / left)
                 by_scale = float(outer @ (each * slopes / left**2))
             if not np.isfinite(value + by_scale + float(np.abs(slope).sum())):

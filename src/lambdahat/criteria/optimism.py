@@ -71,7 +71,7 @@ class Probing:
             check_real(self.step, "step", open_low=True)
 
 
-def _n_values(problem: Problem) -> int:
+def n_values(problem: Problem) -> int:
     """How many observations a row is: one for each target of least squares."""
     return math.prod(problem.y.shape[1:]) if problem.datafit.quadratic else 1
 
@@ -228,12 +228,12 @@ def observed_fold(
     """
     problems = _problems(model, data)
     first = problems[0]
-    n = first.design.total_weight * _n_values(first) * len(problems)
+    n = first.design.total_weight * n_values(first) * len(problems)
     random = np.random.default_rng(probing.random_state)
     step = 2.0 / n**0.3 if probing.step is None else float(probing.step)
     probes, measures = [], []
     roots = np.sqrt(data.sample_weight)
-    small = data.storage.n_stored * _n_values(first) * len(problems) <= _SMALL
+    small = data.storage.n_stored * n_values(first) * len(problems) <= _SMALL
     exact = exact and has_count(first)
     n_probes = probing.n_probes or ((_FEW_PROBES if exact else _PROBES) if small else 1)
     accuracy = _ACCURACY if small else float(np.clip((_HANDFUL * step) ** 2 / n, _ACCURACY, _LOOSEST))
@@ -242,7 +242,7 @@ def observed_fold(
             probe, measure = _probed(model, problem, random, roots, step, root)
             probes.append(probe)
             measures.append(measure / n_probes)
-    optimism = Optimism((*problems, *probes), tuple(measures), loss or model.datafit, formula(n))
+    optimism = Optimism((*problems, *probes), tuple(measures), loss or first.datafit, formula(n))
     noise = None if root is None else root @ root.T
     verdict = ExactFreedom(optimism, model.fit_intercept, noise) if exact else None
     return Fold(optimism.problems, optimism, n_probes=len(probes), verdict=verdict, units=units(n), accuracy=accuracy)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lambdahat._validation import check_name
+from lambdahat.datafits.base import Perturbed
 from lambdahat.datafits.row_wise import RowWise
 from lambdahat.datafits.survival import RiskSets, Survival
 from lambdahat.kernels import cox
@@ -205,6 +206,33 @@ class Cox(RowWise):
         known = self._at(z)
         return self._sets.rows.astype(np.int32), lambda A: known.hessian(A, 1.0 - share)
 
+    def perturbed(self, y: Vector, step: Vector) -> Perturbed:
+        return Perturbed(MovedEvents(self.ties, moves=self._sets.centred(step)), y, np.ones_like(step))
+
+    def spread(self, y: Vector, weights: Vector) -> float:
+        return float(np.sqrt(weights @ (y > 0.0)))  # of counts, the mean
+
+    answers_by_prediction = False
+
+    def response(self, z: Vector) -> Vector:
+        """The expected events."""
+        return self._spread(self._at(z).expected)
+
+    def response_vjp(self, z: Vector, v: Vector) -> Vector:
+        weights = self._sets.weights
+        inverse = np.zeros(self.n)
+        inverse[self._sets.rows] = 1.0 / weights
+        return self.hessian(v, z, v)(inverse * v)
+
+    @property
+    def rows_at_risk(self) -> NDArray[np.int64]:
+        """The rows that are at risk at some event."""
+        return self._sets.rows
+
+    def without(self, y: Vector, weights: Vector, row: int) -> Self:
+        """The loss of all rows but one, which is not divided by the weight that is left."""
+        return self.prepared(y, np.where(np.arange(y.size) == row, 0.0, weights))
+
     def _masses(self, u: Vector) -> Vector:
         """The expected events at slopes u."""
         at = self._sets
@@ -236,3 +264,31 @@ class Cox(RowWise):
         rank = np.unique(z[at.rows], return_inverse=True)[1].astype(np.int64) + 1
         found, of = cox.concordance(rank, at.weights, at.start, at.deaths, at.strata, int(rank.max(initial=0)))
         return float(found), float(of)
+
+
+@dataclass(frozen=True, eq=False)
+class MovedEvents(Cox):
+    """The same with ``a_i`` events more in each row: ``F(z) − Σ s_i a_i z_i``, where times stay what they are.
+
+    By this, degrees of freedom are measured: what answers are expected events. A shift of all predictions of a stratum
+    changes nothing if the ``s_i a_i`` of its rows sum to zero.
+    """
+
+    moves: Vector | None = None
+
+    @property
+    def _moves(self) -> Vector:
+        assert self.moves is not None
+        return self.moves
+
+    def value(self, y: Vector, z: Vector, weights: Vector) -> float:
+        return super().value(y, z, weights) - float((weights * self._moves) @ z)
+
+    def gradient(self, y: Vector, z: Vector) -> Vector:
+        return super().gradient(y, z) - self._moves
+
+    def conjugate(self, y: Vector, u: Vector, weights: Vector) -> float:
+        return super().conjugate(y, u + self._moves, weights)
+
+    def clip(self, y: Vector, u: Vector) -> Vector:
+        return super().clip(y, u + self._moves) - self._moves

@@ -145,6 +145,15 @@ class RiskSets:
         masses = event_masses(s, start, deaths)
         return cls(rows, s, event, interval, masses, *(a.astype(np.int64) for a in (start, deaths, strata)))
 
+    def centred(self, values: Vector) -> Vector:
+        """Values of all rows less their mean in each stratum; zero in rows that are at risk at no event."""
+        found = np.zeros_like(values)
+        stratum = np.searchsorted(self.strata, self.interval, side="right") - 1
+        sums = np.bincount(stratum, self.weights * values[self.rows], self.strata.size)
+        totals = np.bincount(stratum, self.weights, self.strata.size)
+        found[self.rows] = values[self.rows] - (sums / np.where(totals > 0.0, totals, 1.0))[stratum]
+        return found
+
     def log_risk(self, below: Vector) -> Vector:
         """``log S_k`` from the logarithms of the rates of these rows, the largest of which is zero."""
         if np.min(below, initial=0.0) < -_FAR:

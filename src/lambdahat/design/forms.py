@@ -100,12 +100,7 @@ class GramForm:
 
     @cached_property
     def _blocks(self) -> Blocks:
-        starts = block_starts(self.penalty.labels)
-
-        def grams(rows: NDArray[np.intp]) -> NDArray[np.float64]:
-            return np.asarray(self.G[rows[:, :, None], rows[:, None, :]])
-
-        return starts, _largest_eigenvalues(grams, starts, self.curvature)
+        return block_bounds(self.G, self.penalty.labels)
 
     def weighted_residual(self) -> Matrix:
         assert self.working is not None
@@ -268,6 +263,16 @@ class SparseForm:
 def block_starts(labels: NDArray[np.intp]) -> NDArray[np.intp]:
     """Where the runs of one label start, and where the last one ends."""
     return np.flatnonzero(np.diff(labels, prepend=-1, append=-1)) if labels.size else np.zeros(1, dtype=np.intp)
+
+
+def block_bounds(G: Matrix, labels: NDArray[np.intp]) -> Blocks:
+    """Where blocks start, and a little more than the largest eigenvalue of the part of G of each."""
+    starts = block_starts(labels)
+
+    def grams(rows: NDArray[np.intp]) -> NDArray[np.float64]:
+        return np.asarray(G[rows[:, :, None], rows[:, None, :]])
+
+    return starts, _largest_eigenvalues(grams, starts, G.diagonal())
 
 
 def _largest_eigenvalues(

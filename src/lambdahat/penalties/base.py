@@ -106,6 +106,12 @@ class Penalty(Protocol):
     def dual_norm(self, h: Matrix) -> float:
         """The smallest factor of the terms with a kink at which zero coefficients suit ``h``, minus a gradient."""
 
+    def nearness(self, h: Matrix) -> Matrix:
+        """What share of the slope at which they move zero coefficients have: one a column, or an entry; 0 without kink.
+
+        It never says too little.
+        """
+
     def feasible(self, h: Matrix, w: Matrix) -> tuple[float, float, float, float]:
         """Penalty terms, and the largest multiples of the residual that are dual points; see ``kernels.quadratic``."""
 

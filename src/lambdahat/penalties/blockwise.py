@@ -108,6 +108,10 @@ class Blockwise:
             self.l2_index[kept], self.l1_factors[columns], self.l1_index[columns],
         )  # fmt: skip
 
+    def of_entries(self, entries: NDArray[np.bool_]) -> Blockwise:
+        """The penalty of a vector of the entries of some rows, row after row."""
+        return self.restricted(np.nonzero(entries)[0].astype(np.int32))
+
     def without_kinked(self) -> Blockwise:
         return replace(self, norm_factors=np.where(self._kinked, np.inf, self.norm_factors))
 
@@ -271,18 +275,22 @@ class Blockwise:
     def dual_norm(self, h: Matrix) -> float:
         """``m`` where ``‖(|h_b| − m l1)₊‖ = m norm_b`` for the block that asks for most; by bisection with ℓ1 terms."""
         kinked = self._kinked & np.isfinite(self.norms)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            by_norm = self._norms_of(h)[kinked] / self.norms[kinked]
-            if not self.l1.any():
-                return float(np.max(by_norm, initial=0.0))
-            by_entry = np.zeros(self.n_blocks)
-            np.maximum.at(by_entry, self.labels, np.where(h == 0.0, 0.0, np.abs(h) / self.l1))
-        low, high = 0.0, float(np.max(np.fmin(by_norm, by_entry[kinked]), initial=0.0))
-        for _ in range(_BISECTIONS):
+        low, high = 0.0, float(np.max(self.nearness(h), initial=0.0))
+        for _ in range(_BISECTIONS if self.l1.any() else 0):
             middle = 0.5 * (low + high)
             inside = np.all(self._norms_of(self._soft(h, middle))[kinked] <= middle * self.norms[kinked])
             low, high = (low, middle) if inside else (middle, high)
         return high
+
+    def nearness(self, h: Matrix) -> Vector:
+        kinked = self._kinked & np.isfinite(self.norms)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            shares = self._norms_of(h) / self.norms
+            if self.l1.any():
+                by_entry = np.zeros(self.n_blocks)
+                np.maximum.at(by_entry, self.labels, np.where(h == 0.0, 0.0, np.abs(h) / self.l1))
+                shares = np.fmin(shares, by_entry)
+        return np.asarray(np.where(kinked, shares, 0.0)[self.labels])
 
     def feasible(self, h: Matrix, w: Matrix) -> tuple[float, float, float, float]:
         kinks, l2_term = self._terms(w)

@@ -59,6 +59,11 @@ class Entrywise:
     def restricted(self, columns: NDArray[np.int32]) -> Entrywise:
         return replace(self, factors=self.factors[columns])
 
+    def of_entries(self, entries: NDArray[np.bool_]) -> Separable:
+        """The penalty of a vector of some entries, row after row."""
+        strengths = np.broadcast_to(self.strengths, entries.shape)[entries]
+        return weighted_l1(strengths, positive=self.positive)
+
     @property
     def l1(self) -> Vector:
         """The greatest strength in each row."""
@@ -132,10 +137,12 @@ class Entrywise:
 
     def dual_norms(self, h: Matrix) -> Vector:
         """That of each column."""
+        return np.asarray(self.nearness(h).max(axis=0, initial=0.0))
+
+    def nearness(self, h: Matrix) -> Matrix:
         kinked = (self.strengths > 0.0) & np.isfinite(self.strengths)
         size = h if self.positive else np.abs(h)
-        ratios = np.divide(size, self.strengths, out=np.zeros_like(h), where=np.broadcast_to(kinked, h.shape))
-        return np.asarray(ratios.max(axis=0, initial=0.0))
+        return np.divide(size, self.strengths, out=np.zeros_like(h), where=np.broadcast_to(kinked, h.shape))
 
     def feasible(self, h: Matrix, w: Matrix) -> tuple[float, float, float, float]:
         multiple = 1.0 / max(self.dual_norm(h), 1e-300)

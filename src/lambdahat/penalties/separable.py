@@ -172,9 +172,11 @@ class Separable:
         return t, target
 
     def dual_norm(self, h: Vector) -> float:
+        return float(np.max(self.nearness(h), initial=0.0))
+
+    def nearness(self, h: Vector) -> Vector:
         kinked = (self.l1 > 0.0) & np.isfinite(self.l1)
-        size = h if self.positive else np.abs(h)
-        return float(np.max(size[kinked] / self.l1[kinked], initial=0.0))
+        return np.divide(h if self.positive else np.abs(h), self.l1, out=np.zeros_like(h), where=kinked)
 
     def feasible(self, h: Vector, w: Vector) -> tuple[float, float, float, float]:
         terms: tuple[float, float, float, float] = quadratic.feasible(h, w, self.l1, self.l2, self.positive)

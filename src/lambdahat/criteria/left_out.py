@@ -1,0 +1,158 @@
+"""The second-order model of a fit without each row, where rows have several predictions or penalties blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lambdahat.criteria.degrees_of_freedom import trace
+from lambdahat.criteria.influences import MOST_WORK
+from lambdahat.criteria.newton_steps import OfOneVector, OfTargets
+from lambdahat.design import Columns, Design, block_bounds
+from lambdahat.kernels import left_out
+from lambdahat.linear import Curvature, Matrix, Vector
+from lambdahat.penalties import Blockwise, Separable
+
+SINGULAR = 1e-10
+_SWEEPS, _SETTLED, _INFINITE = 100, 1e-4, 1e100
+_AT_ONCE = 2**22  # numbers in the images of rows that are in memory together
+
+
+def symmetric_pinv(A: Matrix) -> Matrix:
+    """Of a small symmetric matrix that is at least zero, which may be singular by what is the same for all classes."""
+    return np.asarray(np.linalg.pinv(A, rcond=SINGULAR, hermitian=True))
+
+
+@dataclass(frozen=True, eq=False)
+class LeftOut:
+    """The second-order model of a fit, without row i.
+
+    With a step ``D`` of shape (q, T) from the coefficients and an offset ``b``, row i has ``U = Z_i D + b``, of shape
+    (r, T), and without it
+
+        ½⟨D, G D⟩ + ⟨gradient, D⟩ + ½⟨b, B b⟩ − ½⟨U, Ω_i U⟩ − ⟨t_i, U⟩ + (1 − s_i) g(w + D)
+
+    is minimal. Images ``Z`` are those in which the offset of all rows is eliminated. T targets have the same image; K
+    classes depend on each other, and their coefficients are one vector, with r = K images.
+
+    Attributes
+    ----------
+    columns : array of column numbers
+        Of the support, and what is nearest to entering it.
+    images : callable
+        From ``X̃`` of m rows and these columns to their Z, of shape (m, r, q).
+    G : array of shape (q, q)
+    gradient, w : arrays of shape (q, T)
+    penalty : Separable or Blockwise
+        Of these coefficients, in the units of G.
+    support : array of numbers below q
+        Where the penalty is smooth around w.
+    B : array of shape (r, r), optional
+        Where there is an offset.
+    omegas : array of shape (n, r, r)
+    terms : array of shape (n, r, T)
+    shares : array of shape (n,)
+        The s of a mean of losses.
+    """
+
+    columns: Columns
+    images: Callable[[Matrix], Matrix]
+    G: Matrix
+    gradient: Matrix
+    w: Matrix
+    penalty: Separable | Blockwise
+    support: NDArray[np.int32]
+    B: Matrix | None
+    omegas: Matrix
+    terms: Matrix
+    shares: Vector
+
+    @cached_property
+    def _curvature(self) -> Curvature:
+        w_S = self.w[self.support]
+        return self.penalty.restricted(self.support).curvature(w_S[:, 0] if w_S.shape[1] == 1 else w_S)
+
+    @property
+    def freedom(self) -> float:
+        """The degrees of freedom of the fit, the trace of all leverages."""
+        S, T = self.support, self.w.shape[1]
+        of_offset = 0 if self.B is None else T * np.linalg.matrix_rank(self.B, tol=SINGULAR, hermitian=True)
+        if S.size == 0:
+            return float(of_offset)
+        return float(of_offset) + trace(self.G[np.ix_(S, S)], self._curvature, self.w[S], np.eye(T))
+
+    def predictions(self, design: Design, z: Matrix) -> Matrix:
+        """Predictions of each row without it; z are those with it."""
+        out = z.reshape(len(z), -1).copy()
+        for rows, Z, moved, D in self.each(design):
+            out[rows] += self.moved(rows, Z, D) if self.descends else moved
+        return out.reshape(z.shape)
+
+    @property
+    def descends(self) -> bool:
+        """Whether coefficients come and go, and letting them is not too much work."""
+        work = float(len(self.shares)) * self.w.size * len(self.w)
+        return not self.penalty.is_smooth and work <= MOST_WORK
+
+    def each(self, design: Design) -> Iterator[tuple[slice, Matrix, Matrix, Matrix]]:
+        """Runs of rows, their images, by how much Newton steps move their predictions, and steps, by descent if any."""
+        S, T = self.support, self.w.shape[1]
+        kind = OfOneVector if T == 1 else OfTargets
+        newton = kind.at(self.G[np.ix_(S, S)], self._curvature, -self.gradient[S])
+        offset = np.zeros_like(self.omegas[0]) if self.B is None else symmetric_pinv(self.B)
+        at_once = max(1, _AT_ONCE // max(1, self.w.size * offset.size))
+        for part in design.row_blocks(self.columns):
+            X, first = part.dense(), part.rows.start
+            for start in range(0, len(X), at_once):
+                Z = self.images(X[start : start + at_once])
+                rows = slice(first + start, first + start + len(Z))
+                of_rows = (self.omegas[rows], self.terms[rows], self.shares[rows])
+                moved, steps = newton.without(Z[:, :, S], offset, *of_rows)
+                D = np.zeros((len(Z), *self.w.T.shape))
+                D[:, :, S] = steps.transpose(0, 2, 1)
+                if self.descends:
+                    self.descend(rows, Z, D)
+                yield rows, Z, moved, D
+
+    def _offsets(self, rows: slice) -> tuple[Matrix, Matrix]:
+        """``(B − Ω_i)⁻¹``, and what the terms of a row are multiplied with to have the offset at its best."""
+        omegas = self.omegas[rows]
+        inverses = np.zeros_like(omegas) if self.B is None else symmetric_pinv(self.B - omegas)
+        return inverses, np.eye(omegas.shape[1]) + omegas @ inverses
+
+    def descend(self, rows: slice, Z: Matrix, D: Matrix, l1: Matrix | None = None) -> None:
+        """Solve without each of some rows, from steps D, which change in place; each may have its own ``l1``."""
+        follows = self._offsets(rows)[1]
+        of_rows = (Z, follows @ self.omegas[rows], follows @ self.terms[rows], self.shares[rows])
+        descend(self.G, self.w, self.penalty, *of_rows, D, D @ self.G + self.gradient.T, l1)
+
+    def moved(self, rows: slice, Z: Matrix, D: Matrix) -> Matrix:
+        """By how much predictions of rows move with steps D, and the best offset."""
+        U = Z @ D.transpose(0, 2, 1)
+        offsets = self._offsets(rows)[0] @ (self.omegas[rows] @ U + self.terms[rows])
+        return np.asarray((U + offsets).reshape(len(Z), -1))
+
+
+def descend(
+    G: Matrix, w: Matrix, penalty: Separable | Blockwise, Z: Matrix, omegas: Matrix, terms: Matrix, shares: Vector,
+    D: Matrix, slopes: Matrix, l1: Matrix | None = None,
+) -> None:  # fmt: skip
+    """Solve without each of m rows, by descent from steps ``D`` of shape (m, T, q), which change in place.
+
+    ``slopes`` are those of the quadratic at D, before the terms of rows (they are overwritten), and ``l1``, of shape
+    (m, q), strengths in the place of the penalty's. See :func:`lambdahat.kernels.left_out.without_rows_of_blocks`.
+    """
+    sizes = np.sqrt(np.maximum(np.sum(D * (D @ G), axis=(1, 2)), 0.0))
+    if isinstance(penalty, Blockwise):
+        blocks = (*block_bounds(G, penalty.labels), penalty.norms, penalty.l2)
+    else:
+        blocks = (np.arange(len(G) + 1), G.diagonal().copy(), np.zeros(len(G)), penalty.l2)
+    l1 = np.minimum(penalty.l1[None] if l1 is None else l1, _INFINITE)
+    left_out.without_rows_of_blocks(
+        G, *blocks, l1, penalty.positive, np.ascontiguousarray(w.T), Z, omegas, terms, shares, D, slopes,
+        sizes, _SWEEPS, _SETTLED,
+    )  # fmt: skip

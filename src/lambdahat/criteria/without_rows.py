@@ -1,0 +1,154 @@
+"""Predictions of each row by a fit without it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lambdahat.criteria.influences import Influences, nearest
+from lambdahat.criteria.left_out import LeftOut, symmetric_pinv
+from lambdahat.design import Columns
+from lambdahat.linear import Matrix
+from lambdahat.penalties import Blockwise, Entrywise, Separable
+from lambdahat.problem import Problem, Solution
+from lambdahat.two_stages import Stages, TwoStages
+
+_FOLLOWS = 0.9
+
+
+def predictions_without_rows(
+    problem: Problem, support: Columns, w_S: Matrix, offset: Any, *, intercept: bool
+) -> Matrix | None:
+    """Predictions of each row by a fit without it, approximately, from a solution with all rows.
+
+    None where the fit follows nearly all targets, by a support that changes with every row.
+    """
+    at = support, w_S, offset
+    z = problem.prediction(*at)
+    if isinstance(problem.penalty, Separable):
+        found = Influences.at(problem, *at, intercept=intercept)
+        if interpolates(problem, float(found.each @ found.bends)):
+            return None
+        return found.without(z) if problem.penalty.is_smooth else found.without_by_descent(problem, z)
+    model = (of_targets if problem.datafit.row_wise else of_classes)(problem, z, support, w_S, intercept)
+    return None if interpolates(problem, model.freedom) else model.predictions(problem.design, z)
+
+
+def interpolates(problem: Problem, freedom: float) -> bool:
+    """Whether a fit of so many degrees of freedom follows nearly all of its targets, by a penalty with kinks."""
+    each = int(np.prod(problem.y.shape[1:])) - (problem.y.ndim > 1 and not problem.datafit.quadratic)
+    return not problem.penalty.is_smooth and freedom > _FOLLOWS * problem.design.rows.size * each
+
+
+def of_targets(
+    problem: Problem, z: Matrix, support: Columns, w_S: Matrix, intercept: bool, besides: Columns | None = None
+) -> LeftOut:
+    """Of a loss whose rows do not depend on each other; with several targets, of least squares.
+
+    ``besides`` are columns that are to be there too.
+    """
+    penalty, h = problem.penalty, problem.design.gradient(problem.residual(z))
+    slopes, bends = problem.datafit.gradient(problem.y, z), problem.datafit.curvature(problem.y, z)
+    own = penalty.whole_blocks(support)
+    near = nearest(problem, h, slopes, own, own.size).astype(np.int32)
+    if besides is not None:
+        near = np.setdiff1d(np.union1d(near, besides), own).astype(np.int32)
+    columns = np.concatenate([own, penalty.whole_blocks(near)])
+    local = problem.local(z, columns)
+    assert isinstance(local.penalty, Blockwise | Separable)
+    w = np.zeros((problem.n_features, *z.shape[1:]))
+    w[support] = w_S
+    if bends.ndim == 2:
+        bends = bends[:, 0]
+    weights = problem.design.weights * local.scale
+    slopes = slopes.reshape(len(z), 1, -1)
+    shape = columns.size, slopes.shape[2]
+    return LeftOut(
+        columns, lambda X: X[:, None], local.design.support_gram(columns),
+        -local.scale * h[columns].reshape(shape), w[columns].reshape(shape),
+        local.penalty.restricted(columns), np.flatnonzero(np.isin(columns, support)).astype(np.int32),
+        np.ones((1, 1)) if intercept else None,
+        (weights * bends)[:, None, None], weights[:, None, None] * slopes, problem.design.weights,
+    )  # fmt: skip
+
+
+def of_classes(problem: Problem, z: Matrix, support: Columns, w_S: Matrix, intercept: bool) -> LeftOut:
+    """Of the multinomial loss, whose curvature is ``diag(p) − p pᵀ`` in each row."""
+    penalty, design = problem.penalty, problem.design
+    assert isinstance(penalty, Blockwise | Entrywise)
+    h, w = design.gradient(problem.residual(z)), problem.zeros()
+    w[support] = w_S
+    moving = np.zeros(w.shape, dtype=bool)
+    on = penalty.restricted(support).moving(w_S)
+    moving[support] = True if on is None else on
+    p, s = problem.datafit.response(z), design.weights
+    slopes = problem.datafit.gradient(problem.y, z)
+    used = moving.copy()
+    if on is None:
+        used[nearest(problem, h, slopes, support, support.size)] = True
+    else:
+        used.ravel()[nearest(problem, h, slopes, moving, int(moving.sum()))] = True
+    columns = np.flatnonzero(used.any(axis=1)).astype(np.int32)
+    on, entries = used[columns], np.nonzero(used[columns])
+    G, across, B = _gram_of_classes(problem, columns, entries, p)
+    shift = symmetric_pinv(B) @ across.T if intercept else np.zeros(across.T.shape)
+    G -= across @ shift
+
+    def images(X: Matrix) -> Matrix:
+        Z = np.broadcast_to(-shift, (len(X), *shift.shape)).copy()
+        Z[:, entries[1], np.arange(shift.shape[1])] += X[:, entries[0]]
+        return Z
+
+    bends = p[:, :, None] * np.eye(p.shape[1]) - p[:, :, None] * p[:, None, :]
+    return LeftOut(
+        columns, images, G, -h[columns][on][:, None], w[columns][on][:, None],
+        penalty.restricted(columns).of_entries(on), np.flatnonzero(moving[columns][on]).astype(np.int32),
+        B if intercept else None, s[:, None, None] * bends,
+        (s[:, None] * slopes)[:, :, None], s,
+    )  # fmt: skip
+
+
+def _gram_of_classes(
+    problem: Problem, columns: Columns, entries: tuple[NDArray[np.intp], ...], p: Matrix
+) -> tuple[Matrix, Matrix, Matrix]:
+    """``∇²F`` of some entries (column, class), of entries and offsets, and of offsets."""
+    (column, of_class), s, K = entries, problem.design.weights, p.shape[1]
+    G, across = np.zeros((column.size, column.size)), np.zeros((column.size, K))
+    for part in problem.design.row_blocks(columns):
+        X, P, weights = part.dense()[:, column], p[part.rows], s[part.rows, None]
+        shared = weights * X * P[:, of_class]
+        across -= shared.T @ P
+        across[np.arange(column.size), of_class] += shared.sum(axis=0)
+        G -= shared.T @ (X * P[:, of_class])
+        for k in range(K):
+            own = np.flatnonzero(of_class == k)
+            G[np.ix_(own, own)] += shared[:, own].T @ X[:, own]
+    return G, across, np.diag(s @ p) - (s[:, None] * p).T @ p
+
+
+def two_stages_without_rows(problem: TwoStages, solution: Solution, *, intercept: bool) -> Matrix | None:
+    """Predictions of both fits without each row: of the second by the weights that the first one makes without it."""
+    assert isinstance(solution.workspace, Stages)
+    start = solution.workspace.first.w
+    second, models = problem.second(start), list[LeftOut]()
+    for stage, w in ((problem.first, start), (second, solution.w)):
+        support = stage.penalty.generalized_support(w)
+        besides = models[0].columns if models else None
+        z = stage.prediction(support, w[support])
+        models.append(of_targets(stage, z, support, w[support], intercept, besides))
+    first, last = models
+    if interpolates(second, last.freedom):
+        return None
+    out, w = z.copy(), start.copy()
+    X = np.concatenate([part.dense() for part in problem.design.row_blocks(last.columns)])
+    for rows, _, _, moves in first.each(problem.design):
+        Z = X[rows][:, None]
+        D, l1 = np.zeros((len(Z), 1, last.w.size)), np.empty((len(Z), last.w.size))
+        for k in range(len(Z)):
+            w[first.columns] = first.w[:, 0] + moves[k, 0]
+            l1[k] = problem.second(w).penalty.l1[last.columns]
+        last.descend(rows, Z, D, l1)
+        out[rows] += last.moved(rows, Z, D)[:, 0]
+    return out
