@@ -12,7 +12,7 @@ from lambdahat.criteria.influences import nearest
 from lambdahat.criteria.left_out import descend
 from lambdahat.datafits.cox import Cox
 from lambdahat.design import Columns
-from lambdahat.linear import Curvature, Matrix, Vector, conjugate_gradient
+from lambdahat.linear import Curvature, Matrix, Vector, conjugate_gradient, inverse_of_diagonal
 from lambdahat.penalties import Blockwise, Separable
 from lambdahat.problem import Problem
 
@@ -162,7 +162,7 @@ class AtRisk:
         pull = slopes[S] + left * self.penalty.restricted(S).gradient(self.w[S] + d[S])
         b = -root.T @ pull
         atol = _SOLVED * float(np.abs(b).max(initial=0.0))
-        found = conjugate_gradient(product, np.ones(b.size), b, atol=atol, max_iter=_PRODUCTS)[0]
+        found = conjugate_gradient(product, inverse_of_diagonal(np.ones(b.size)), b, atol=atol, max_iter=_PRODUCTS)[0]
         step = np.zeros_like(d)
         step[S] = root @ found
         return step, self.X.T @ image(self.X @ step)
