@@ -5,7 +5,8 @@ Near a solution with support S predictions follow targets by the map of the loca
     ∂ẑ/∂y = X̃_S (G + C)⁻¹ X̃_Sᵀ S,     G = X̃_SᵀSX̃_S,     C = ∇²g_SS,
 
 and the degrees of freedom are its trace: the rank of ``X_S`` for the Lasso (Tibshirani & Taylor, Annals of Statistics
-2012), ``tr (G + λ₂I)⁻¹G`` for the elastic net and ridge, the formula of Vaiter et al. (2012) for groups.
+2012), ``tr (G + λ₂I)⁻¹G`` for the elastic net and ridge, the formula of Vaiter et al. (2012) for groups. Of the partial
+likelihood, whose rows depend on each other, G is its Hessian.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import scipy.linalg
 from scipy.linalg import lapack
 
 from lambdahat.coupled import CoupledModel
-from lambdahat.datafits import RootMeanSquare
+from lambdahat.datafits import Cox, RootMeanSquare
 from lambdahat.design import FACTORISED
 from lambdahat.linear import Curvature, Matrix, Vector, solve_dense
 from lambdahat.penalties import Entrywise
@@ -53,6 +54,9 @@ def degrees_of_freedom(
     """
     if isinstance(problem.penalty, Entrywise):  # of classes, whose predictions matter up to a shift
         return float(np.count_nonzero(w_S) + intercept * (w_S.shape[1] - 1))
+    if isinstance(problem.datafit, Cox):
+        curvature = problem.penalty.restricted(support).curvature(w_S)
+        return trace(_gram_at_risk(problem, support, w_S), curvature, w_S, np.eye(1)) if support.size else 0.0
     local = local_model(problem, support, w_S, offset)
     T = w_S.shape[1] if w_S.ndim == 2 else 1
     noise = np.eye(T) if noise is None else noise
@@ -75,7 +79,16 @@ def has_count(problem: Any) -> bool:
     """Whether the degrees of freedom are those of one least-squares problem at the solution, or a count."""
     if isinstance(problem, TwoStages) or not isinstance(problem, Problem):
         return False
-    return problem.datafit.row_wise or isinstance(problem.penalty, Entrywise)
+    return problem.datafit.row_wise or isinstance(problem.penalty, Entrywise) or isinstance(problem.datafit, Cox)
+
+
+def _gram_at_risk(problem: Problem, support: Any, w_S: Vector) -> Matrix:
+    """``X_Sᵀ∇²F X_S`` of the partial likelihood."""
+    found = problem.datafit.images(problem.y, problem.prediction(support, w_S), 0.0)
+    assert found is not None
+    rows, images = found
+    X = np.concatenate([part.dense() for part in problem.design.row_blocks(support)])[rows]
+    return np.asarray(X.T @ images(np.ascontiguousarray(X.T)).T)
 
 
 def local_model(problem: Problem, support: Any, w_S: Matrix, offset: Any) -> Problem:

@@ -12,7 +12,7 @@ from lambdahat._validation import check_real
 from lambdahat.box_problem import BoxModel
 from lambdahat.criteria.base import Data, Fold, Units, only_changed
 from lambdahat.criteria.optimism import REMARK, Formula, Probing, check_observed, observed_fold
-from lambdahat.datafits import Datafit, Gamma, Logistic, Multinomial, Poisson, Quadratic, RootMeanSquare
+from lambdahat.datafits import Cox, Datafit, Gamma, Logistic, Multinomial, Poisson, Quadratic, RootMeanSquare
 from lambdahat.problem import Model
 
 _LARGEST = 600.0  # whose exponential is finite
@@ -69,6 +69,7 @@ class AIC:
                 "(lambdahat.estimate_noise estimates it), or use GCV() or criterion='cv'"
             )
         variance = 1.0 if self.sigma is None else float(self.sigma) ** 2
+        events = float(data.sample_weight @ (data.y > 0.0)) if isinstance(model.datafit, Cox) else None
 
         def formula(n: float) -> Formula:
             def profile(fit: float, freedom: float) -> tuple[float, float, float]:
@@ -80,7 +81,7 @@ class AIC:
                 return fit * factor, factor, fit * factor * slope / n
 
             def known(fit: float, freedom: float) -> tuple[float, float, float]:
-                cost, slope = self.price(freedom, n, p * columns, intercepts)
+                cost, slope = self.price(freedom, n if events is None else events, p * columns, intercepts)
                 return fit / variance + cost / n, 1.0 / variance, slope / n
 
             return profile if profiled else known
@@ -93,17 +94,20 @@ class AIC:
         probing = Probing(self.n_probes, self.step, self.random_state)
         return [observed_fold(model, data, probing, formula, loss=loss, units=units)]
 
-    def _likelihood(self, model: Model) -> tuple[Datafit, bool, bool]:
-        """The loss that is half a deviance, whether it is Gaussian, and whether its variance is to be estimated."""
+    def _likelihood(self, model: Model) -> tuple[Datafit | None, bool, bool]:
+        """The loss that is half a deviance, whether it is Gaussian, and whether its variance is to be estimated.
+
+        None is the model's own.
+        """
         datafit = model.datafit
         if isinstance(datafit, Quadratic | RootMeanSquare):
             return Quadratic(), True, self.sigma is None
         if isinstance(datafit, Gamma):
             return datafit, False, self.sigma is None
-        if isinstance(datafit, Logistic | Poisson | Multinomial):
+        if isinstance(datafit, Logistic | Poisson | Multinomial | Cox):
             if self.sigma is not None:
                 raise ValueError("sigma is the noise of least squares or a Gamma model, not of this one: leave it out")
-            return datafit, False, False
+            return None if isinstance(datafit, Cox) else datafit, False, False
         raise ValueError(
             f"{type(self).__name__} needs a likelihood, and {datafit.metric} is not that of one: use GCV(), ALO() or "
             "criterion='cv'"
@@ -214,8 +218,12 @@ class GCV:
     def folds(self, model: Model | BoxModel, data: Data) -> list[Fold]:
         check_observed("GCV", model, data, "criterion='cv'")
         assert isinstance(model, Model)
-        loss = Quadratic() if isinstance(model.datafit, RootMeanSquare) else model.datafit
-
+        if isinstance(model.datafit, Cox):
+            raise ValueError(
+                "GCV divides an error by what degrees of freedom leave of it, and a partial likelihood is no error: "
+                "use AIC(), ALO() or criterion='cv'"
+            )
+        loss = Quadratic() if isinstance(model.datafit, RootMeanSquare) else None
         probing = Probing(self.n_probes, self.step, self.random_state)
         return [observed_fold(model, data, probing, equal_leverages, loss=loss)]
 
@@ -239,7 +247,8 @@ _COMMON = """The degrees of freedom d are measured by finite differences and Mon
     Without ``sigma`` the variance of least squares has its best value at each model, and counts as a parameter. Other
     models have the deviance for ``−2 log L``, from which it differs by what no model changes: twice the log-loss,
     Poisson's, and Gamma's over its dispersion ``sigma²``, which has its best value where it is not given (Nelder &
-    Pregibon, Biometrika 1987). Weights are repetitions: their sum is n.
+    Pregibon, Biometrika 1987). Weights are repetitions: their sum is n. :class:`CoxLasso` has its partial likelihood,
+    and n are the events.
 
     Parameters
     ----------
@@ -249,7 +258,8 @@ _COMMON = """The degrees of freedom d are measured by finite differences and Mon
     step : float, optional
     random_state : int, default 0
         As in :class:`SURE`."""
-_REFERENCES = "For the Lasso: Zou, Hastie & Tibshirani, Annals of Statistics 2007."
+_REFERENCES = """For the Lasso: Zou, Hastie & Tibshirani, Annals of Statistics 2007. With events for rows: Volinsky &
+    Raftery, *Bayesian information criterion for censored survival models*, Biometrics 2000."""
 for _criterion in (AIC, AICc, BIC, EBIC):
     _text = (_criterion.__doc__ or "").replace("{common}", _COMMON.strip()).replace("{references}", _REFERENCES)
     _criterion.__doc__ = _text

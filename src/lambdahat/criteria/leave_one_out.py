@@ -91,8 +91,7 @@ class ALO:
 
     def folds(self, model: Model | BoxModel, data: Data) -> list[Fold]:
         instead = "criterion='cv', with cv=LeaveOneOut() of scikit-learn to leave out one row at a time"
-        if not isinstance(model.datafit, Cox):
-            check_observed("ALO", model, data, instead)
+        check_observed("ALO", model, data, instead)
         assert isinstance(model, Model)
         probing = Probing(self.n_probes, self.step, self.random_state)
         fold = observed_fold(model, data, probing, only_freedom)

@@ -91,7 +91,7 @@ class SURE:
     def folds(self, model: Model | BoxModel, data: Data) -> list[Fold]:
         check_observed("SURE", model, data, "HeldOut or criterion='cv'")
         assert isinstance(model, Model)
-        if model.datafit.labels or model.datafit.log_link:
+        if model.datafit.log_link or not model.datafit.answers_by_prediction:
             raise ValueError(
                 "SURE is for Gaussian noise that adds to the target, which this model does not have: use AIC(), GCV() "
                 "or ALO(), which take its own deviance, or criterion='cv'"

@@ -127,7 +127,6 @@ class Cox(RowWise):
     latest: list[AtRisk] = field(default_factory=list, repr=False)
 
     quadratic = False
-    movable = False
     row_wise = False
     labels = False
     log_link = False
