@@ -61,6 +61,21 @@ def test_several_passes_at_once(storage, center, centred):
         np.testing.assert_allclose(one.means, many.means, atol=1e-14)
 
 
+@pytest.mark.parametrize("n", [25, 5000])
+@pytest.mark.parametrize("center", [True, False])
+def test_gram_matrices_of_sparse_columns(n, center):
+    """Also of more rows than are gathered at a time, some of which store nothing."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(n, 9)) * (rng.uniform(size=(n, 9)) < 0.2)
+    X[:, 3] = 0.0
+    design = Design.create(as_storage(STORAGES["csc"](X)), rng.uniform(size=n), center=center, standardize=False)
+    columns = np.array([7, 0, 3, 5], dtype=np.int32)
+    A = X[:, columns] - center * design.weights @ X[:, columns]
+    np.testing.assert_allclose(
+        design.support_gram(columns), A.T @ (design.weights[:, None] * A), rtol=1e-10, atol=1e-15
+    )
+
+
 def test_no_columns(design):
     none = np.empty(0, dtype=np.int32)
     np.testing.assert_array_equal(design.product(none, np.empty(0)), np.zeros(25))

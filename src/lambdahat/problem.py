@@ -140,8 +140,8 @@ class Problem:
         weights = s * f2 / total
         slopes = self.datafit.gradient(self.y, z) if slopes is None else slopes
         design = self.design.reweighted(weights, columns, center=self.has_offset)
-        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            response = np.where(weights > 0.0, z - slopes / f2, 0.0)
+        with np.errstate(over="ignore"):
+            response = z - np.divide(slopes, f2, out=np.zeros_like(z), where=weights > 0.0)
         if self.has_offset:
             response = response - float(weights @ z)
         return Problem(design, response, 0.0, self.penalty.scaled(1.0 / total), scale=1.0 / total)

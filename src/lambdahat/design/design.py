@@ -14,7 +14,7 @@ from lambdahat.design.forms import DenseForm, GramForm, QuadraticForm, SparseFor
 from lambdahat.design.normal import NormalEquations
 from lambdahat.design.row_blocks import RowBlock, row_blocks
 from lambdahat.design.storage import Columns, DenseStorage, SparseStorage, Storage
-from lambdahat.linear import Curvature, Matrix, Vector, by_row, conjugate_gradient, solve_dense, solve_gram
+from lambdahat.linear import Curvature, Matrix, Vector, by_row, conjugate_gradient, rows_used, solve_dense, solve_gram
 
 # Up to so many unknowns a dense system is built and factorised; beyond, conjugate gradients on the columns.
 FACTORISED = 2500
@@ -22,6 +22,9 @@ _ROUNDING = 2e-15
 # With a ridge so many times smaller than the columns' squares the dual system loses as many of its digits.
 _CANCELS = 1e6
 _BLOCK = 2048  # rows gathered at a time
+# Of sparse columns a Gram matrix is made where they are few, most of them in use, with so many values stored a row at
+# most, and the squares of their means no larger beside their variances.
+_SMALL, _USED, _SPARSE, _CENTRED = 500, 0.6, 30, 1e3
 _EXCERPT, _RUN = 4096, 128  # rows in an excerpt, at least, and in each of its runs
 
 
@@ -199,13 +202,15 @@ class Design:
         return G
 
     def support_gram(self, columns: Columns) -> Matrix:
-        """``X̃_SᵀSX̃_S`` of columns however they are stored; a product of sparse matrices where X is one."""
+        """``X̃_SᵀSX̃_S`` of columns however they are stored."""
         if isinstance(self.storage, DenseStorage):
             return self.gram(columns)
-        X, means = self.storage.chosen(columns), self.means[columns]
-        weighted = scipy.sparse.diags_array(self.weights) @ X
-        half = np.outer(weighted.sum(axis=0) - 0.5 * means * self.weights.sum(), means)
-        return np.asarray((X.T @ weighted).toarray() - half - half.T)
+        G, means = self.storage.gram(columns, self.weights), self.means[columns]
+        if not means.any():
+            return G
+        sums = self.storage.rmatvec_columns(columns, self.weights)
+        half = np.outer(sums - 0.5 * means * self.weights.sum(), means)
+        return np.asarray(G - half - half.T)
 
     def row_blocks(self, columns: Columns) -> Iterator[RowBlock]:
         """``X̃[:, columns]`` in blocks of rows."""
@@ -247,6 +252,8 @@ class Design:
         """
         if isinstance(self.storage, SparseStorage):
             variances = self.all_variances[columns] if self.columns is None else self.variances(columns)
+            if self._is_worth_a_gram(columns, w, variances):
+                return self._gram_form(self.support_gram(columns), Working(self, columns, y), h, w, penalty)
             return SparseForm(self.storage, self, columns, q, variances, w, penalty)
         # A sweep over blocks by the Gram matrix costs columns for every row that a sweep by columns costs.
         most = FACTORISED if penalty.labels is None else min(FACTORISED, self.rows.size)
@@ -259,8 +266,23 @@ class Design:
         if self.rows.size <= _BLOCK:
             added = self.gather(columns if A is None else columns[len(A) :])
             A = added if A is None else np.concatenate([A, added])
-        G, yy = self.gram(columns, known, A), float(np.vdot(by_row(self.weights, y), y))
-        return GramForm(G, h + G @ w, yy, h, w, penalty, Working(self, columns, y, A))
+        return self._gram_form(self.gram(columns, known, A), Working(self, columns, y, A), h, w, penalty)
+
+    def _gram_form(self, G: Matrix, working: Working, h: Matrix, w: Matrix, penalty: Terms) -> GramForm:
+        yy = float(np.vdot(by_row(self.weights, working.y), working.y))
+        return GramForm(G, h + G @ w, yy, h, w, penalty, working)
+
+    def _is_worth_a_gram(self, columns: Columns, w: Matrix, variances: Vector) -> bool:
+        """Whether a Gram matrix of sparse columns costs less than a round of sweeps and products, and keeps its digits.
+
+        That is so of a model's few columns once most of them are in use: Newton's step is due.
+        """
+        if self.columns is None or columns.size > _SMALL or rows_used(w).size < _USED * columns.size:
+            return False
+        assert isinstance(self.storage, SparseStorage)
+        if np.sum(np.diff(self.storage.indptr)[columns]) > _SPARSE * len(self.weights):
+            return False
+        return bool(np.all(self.means[columns] ** 2 <= _CENTRED * variances))
 
     def solve_support(
         self, support: Columns, curvature: Curvature, b: Matrix, *, atol: float, guess: Matrix | None = None

@@ -236,24 +236,26 @@ class SparseForm:
         return np.asarray(product - np.multiply.outer(self.means[subset], self.q.sum(axis=0)))
 
     def _product(self, columns: Columns, means: Vector, d: Matrix) -> Matrix:
-        """``s∘X̃d``."""
+        """``X̃d``."""
         image = self.storage.matvec_columns(columns, d)
         image -= means @ d
-        return by_row(self.design.weights, image)
+        return image
 
     def solve(self, subset: Subset, b: Matrix, curvature: Curvature, atol: float) -> Matrix:
         columns, means = self.columns[subset], self.means[subset]
 
         def product(v: Matrix) -> Matrix:  # s∘X̃v sums to zero, so its gradient needs no centring
-            return self.storage.rmatvec_columns(columns, self._product(columns, means, v)) + curvature @ v
+            weighted = by_row(self.design.weights, self._product(columns, means, v))
+            return self.storage.rmatvec_columns(columns, weighted) + curvature @ v
 
         inverse = curvature.inverse_after(self.curvature[subset])
         return conjugate_gradient(product, inverse, b, atol=atol, max_iter=MAX_PRODUCTS)[0]
 
     def image(self, subset: Subset, d: Matrix) -> tuple[Matrix, float]:
         columns, means = self.columns[subset], self.means[subset]
-        image = self._product(columns, means, d)
-        return image, self.design.squared_norm(image)
+        product = self._product(columns, means, d)
+        image = by_row(self.design.weights, product)
+        return image, float(np.vdot(product, image))
 
     def move(self, subset: Subset, w_subset: Matrix, t: float, image: Matrix) -> None:
         self.w[subset] = w_subset

@@ -172,6 +172,12 @@ class SparseStorage:
         csc.variances(*self.arrays, columns, weights, means, out)
         return out
 
+    def gram(self, columns: Columns, weights: Vector) -> Matrix:
+        """``Xᵀ diag(weights) X`` of some columns."""
+        G = np.empty((columns.size, columns.size))
+        csc.gram(*self.arrays, columns, weights, G)
+        return G
+
     def chosen(self, columns: Columns) -> scipy.sparse.csc_array:
         """Some columns, of float64."""
         return scipy.sparse.csc_array(self.arrays, shape=self.shape)[:, columns].astype(np.float64)

@@ -9,7 +9,10 @@ Unsigned indices spare the wrap-around test, four accumulators break the chain o
 run 2.5 times as fast as the plain loop.
 """
 
+import numpy as np
 from numba import njit, uint32, uint64
+
+_ROWS = 2048  # in a block
 
 
 @njit(cache=True, nogil=True, fastmath=True)
@@ -161,3 +164,50 @@ def variances(data, indices, indptr, columns, weights, means, out):
             total += s * (data[k] - mean) * (data[k] - mean)
         total += max(1.0 - stored, 0.0) * mean * mean
         out[m] = total if total > 1e-14 * mean * mean else 0.0
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def gram(data, indices, indptr, columns, weights, out):
+    """Write ``X[:, columns]ᵀ S X[:, columns]`` into ``out``.
+
+    Row by row, each of them an outer product of the few values it stores. Rows are made of columns in blocks that stay
+    in the cache.
+    """
+    m, n = columns.shape[0], weights.shape[0]
+    out[:] = 0.0
+    position, end = np.empty(m, np.uint64), np.empty(m, np.uint64)
+    for a in range(m):
+        position[a], end[a] = indptr[columns[a]], indptr[columns[a] + 1]
+    begins = np.empty(_ROWS + 1, np.uint64)
+    values, places = np.empty(0, np.float64), np.empty(0, np.uint32)
+    for first in range(0, n, _ROWS):
+        last = min(first + _ROWS, n)
+        begins[:] = 0
+        for a in range(m):
+            k = position[a]
+            while k < end[a] and indices[k] < last:
+                begins[indices[k] - first + 1] += uint64(1)
+                k += uint64(1)
+        for i in range(_ROWS):
+            begins[i + 1] += begins[i]
+        if begins[_ROWS] > values.shape[0]:
+            values, places = np.empty(begins[_ROWS], np.float64), np.empty(begins[_ROWS], np.uint32)
+        for a in range(m):
+            k = position[a]
+            while k < end[a] and indices[k] < last:
+                i = indices[k] - first
+                values[begins[i]] = data[k]
+                places[begins[i]] = a
+                begins[i] += uint64(1)
+                k += uint64(1)
+            position[a] = k
+        start = uint64(0)  # by now each row begins where the next one did
+        for i in range(last - first):
+            for k in range(start, begins[i]):
+                value, row = weights[first + i] * values[k], out[places[k]]
+                for other in range(start, k + uint64(1)):
+                    row[places[other]] += value * values[other]
+            start = begins[i]
+    for a in range(m):
+        for b in range(a):
+            out[b, a] = out[a, b]

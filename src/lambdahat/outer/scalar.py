@@ -94,7 +94,7 @@ class Scalar:
             return step
         t0, t1, g0, g1 = scan.t[1], scan.t[0], scan.slope[1], scan.slope[0]
         if g1 > 0.0 and g0 > g1 and scan.value[0] == min(scan.value):
-            return float(np.clip(1.1 * g1 * (t0 - t1) / (g0 - g1), 0.25 * step, step))
+            return float(np.clip(0.9 * g1 * (t0 - t1) / (g0 - g1), 0.25 * step, step))
         return step
 
     def descend(self, scan: Scan, line: Line, t: float) -> None:
@@ -121,7 +121,7 @@ class Scalar:
                 t, width = scan.unexplored() if self._looks_between(scan) else (None, 0.0)
                 if t is None:
                     return scan.ending(tol)
-            scan.evaluate(t, min(scan.objective.coarse_tol, 0.03 * width**2))
+            scan.evaluate(t, min(scan.objective.coarse_tol, 0.3 * width**2))
         return f"stopped after {self.most_steps} refinements"
 
 

@@ -137,12 +137,12 @@ class Separable:
         return shrink, -step * shrink * factors * np.sign(w), -step * shrink * self.l2_factors * w
 
     def subdiff_distance(self, w: Vector, gradient: Vector) -> Vector:
-        l1 = self.l1
         slope = gradient + self.l2 * w
-        at_zero = np.maximum((-slope if self.positive else np.abs(slope)) - l1, 0.0)
-        excluded = np.isinf(l1)
-        elsewhere = np.abs(slope + np.where(excluded, 0.0, l1) * np.sign(w))
-        return np.where(w == 0.0, at_zero, elsewhere)
+        out = np.maximum((-slope if self.positive else np.abs(slope)) - self.l1, 0.0)
+        used = np.flatnonzero(w)
+        kink = np.where(np.isinf(self.l1[used]), 0.0, self.l1[used])
+        out[used] = np.abs(slope[used] + kink * np.sign(w[used]))
+        return np.asarray(out)
 
     def generalized_support(self, w: Vector) -> NDArray[np.int32]:
         smooth = w != 0.0

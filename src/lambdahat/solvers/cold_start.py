@@ -33,11 +33,12 @@ def _by_continuation(problem: Problem, tol: float, max_iter: int, at_least: int)
     restricted problems become singular, and getting rid of the excess takes most of the time.
     """
     w, penalty = problem.zeros(), problem.penalty
+    if len(w) <= problem.design.rows.size:
+        return (yield from solve_columns(problem, w, tol, max_iter, None, at_least))
     iterate = iterate_at(problem, w)
     h = yield iterate.q
     ratio = max(penalty.dual_norm(h), 1.0)
-    wide = len(w) > problem.design.rows.size
-    n_stages = max(1, round(np.log(ratio) / np.log(_stage(problem)))) if wide else 1
+    n_stages = max(1, round(np.log(ratio) / np.log(_stage(problem))))
     solution, n_iter = Solution(w, problem.intercept(w, iterate.offset), np.inf, 0, False, "", None, h), 0
     for stage in range(n_stages - 1, -1, -1):
         stronger = replace(problem, penalty=penalty.strengthened(ratio ** (stage / n_stages)))

@@ -232,10 +232,9 @@ class ProxNewton:
         before = rows_used(self.w)
         self._move(columns, form.w[moved] - self.w[columns], h, self._local)
         self._settle()
-        if not isinstance(form, CoupledForm) and settled(before, rows_used(self.w)):
-            local = self.problem.coupled(self.z)
-            if local is not None:
-                self._newton(local)
+        local = None if isinstance(form, CoupledForm) else self.problem.coupled(self.z)
+        if local is not None and settled(before, rows_used(self.w)):
+            self._newton(local)
 
     def _newton(self, local: CoupledModel) -> None:
         S = self.problem.penalty.generalized_support(self.w)
