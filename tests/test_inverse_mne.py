@@ -197,10 +197,12 @@ def test_projections_are_made_on_both_sides(discrete, info):
     vector = {"data": direction[None], "col_names": names, "row_names": None, "nrow": 1, "ncol": 30}
     evoked.add_proj([mne.Projection(active=False, data=vector, kind=1, desc="an artefact", explained_var=None)])
     _, chosen = from_mne(discrete, cov, evoked, orientation="fixed", criterion="cv")
-    _, first = from_mne(discrete, cov, evoked, orientation="fixed", alpha=chosen.alpha)
+    there = {"init": {"alpha": chosen.alpha}, "optimizer": "gradient_descent", "max_evals": 1}
+    _, first = from_mne(discrete, cov, evoked, orientation="fixed", criterion="cv", **there)
     evoked.data[40:] += 1e-9 * direction[:, None]
-    _, second = from_mne(discrete, cov, evoked, orientation="fixed", alpha=chosen.alpha)
+    _, second = from_mne(discrete, cov, evoked, orientation="fixed", criterion="cv", **there)
     assert first.n_active > 0
+    assert second.alpha == pytest.approx(first.alpha, rel=1e-12)
     np.testing.assert_allclose(second.amplitudes, first.amplitudes, atol=1e-12)
     _, again = from_mne(discrete, cov, evoked, orientation="fixed", criterion="cv")
     assert again.alpha == pytest.approx(chosen.alpha, rel=1e-3)  # the search is exact to its tolerance, 1e-4
