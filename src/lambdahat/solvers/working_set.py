@@ -13,7 +13,7 @@ from lambdahat.problem import Problem, Solution
 from lambdahat.solvers.descent import LEAST_DAMPING, Descent, Progress
 from lambdahat.solvers.iterate import free_columns, iterate_at
 
-SMALLEST_WORKING_SET = 100
+SMALLEST_WORKING_SET = 100  # blocks, which are columns mostly
 
 # Without a proof: rounds to do first, and the fall of the objective in the last one over the gap asked for.
 UNPROVEN_AFTER, UNPROVEN_FALL = 4, 0.1
@@ -35,7 +35,8 @@ def solve_columns(
     iterate = iterate_at(problem, w, None if start is None else problem.offset(start))
     known = start.gradient if start is not None and not free_columns(problem).size else None
     h = (yield from iterate.look(None)) if known is None else known
-    least = len(w) if penalty.is_smooth else SMALLEST_WORKING_SET
+    in_block = 1 if penalty.labels is None else len(w) // (int(penalty.labels.max()) + 1)
+    least = len(w) if penalty.is_smooth else SMALLEST_WORKING_SET * in_block
     primal, best_dual, progress, tightening = np.inf, 0.0, Progress(), 1.0  # zero is a dual point
     for iteration in range(max_iter + 1):
         before, (primal, dual) = primal, iterate.bounds(h)
