@@ -23,6 +23,7 @@ _OFF_ENDS = 1e-4
 _CLOSE = 0.02
 _ASIDE = 1.5  # a factor of 4.5
 _PLACES, _KAPPA, _WORTH = 401, 2.0, 5e-4
+_DEEP, _CLEAR = 0.3, 0.1  # of the criterion of the simplest model, and of the fall from it
 _LOOSER = 10.0  # beyond two points that rise, where fits are large and only have to show that there is no valley
 
 
@@ -204,11 +205,13 @@ class Scan:
         """Whether going on, to the left by steps of ``step``, is hopeless.
 
         The first valley may be a shallow one before a deep one, so the criterion has to stay above its best over a wide
-        range. Where evaluations are dear, a clear rise is enough, or a slope that foretells it: the shallower the fall
+        range, unless the valley is a deep one and the rise from it clear. Where evaluations are dear, a clear rise is enough, or a slope that foretells it: the shallower the fall
         (beside the value of the simplest model), the clearer it has to be.
         """
         best = int(np.argmin(self.value))
         fall = self.value[-1] - self.value[best]
+        if fall > _DEEP * abs(self.value[-1]) and self.value[0] - self.value[best] > _CLEAR * fall:
+            return True
         if fall > 0.0 and not self.objective.cheap:
             bend = max((self.slope[1] - self.slope[0]) / (self.t[1] - self.t[0]), 0.0)
             ahead = self.value[0] - step * self.slope[0] + 0.5 * step**2 * bend if self.slope[0] < 0.0 else 0.0
