@@ -22,9 +22,9 @@ _ROUNDING = 2e-15
 # With a ridge so many times smaller than the columns' squares the dual system loses as many of its digits.
 _CANCELS = 1e6
 _BLOCK = 2048  # rows gathered at a time
-# Of sparse columns a Gram matrix is made where they are few, most of them in use, with so many values stored a row at
-# most, and the squares of their means no larger beside their variances.
-_SMALL, _USED, _SPARSE, _CENTRED = 500, 0.6, 30, 1e3
+# Of sparse columns a Gram matrix is made where they are few, with so many values stored a row at most, and the squares
+# of their means no larger beside their variances; of a working set, where this share of it is in use.
+_SMALL, _SPARSE, _CENTRED, _USED = 500, 30, 1e3, 0.6
 _EXCERPT, _RUN = 4096, 128  # rows in an excerpt, at least, and in each of its runs
 
 
@@ -251,9 +251,9 @@ class Design:
         ``previous`` is a form over the first of these columns, whose Gram matrix is extended rather than made anew.
         """
         if isinstance(self.storage, SparseStorage):
-            variances = self.all_variances[columns] if self.columns is None else self.variances(columns)
-            if self._is_worth_a_gram(columns, w, variances):
+            if self._needs_newton(columns, w) and self.has_small_gram(columns):
                 return self._gram_form(self.support_gram(columns), Working(self, columns, y), h, w, penalty)
+            variances = self.all_variances[columns] if self.columns is None else self.variances(columns)
             return SparseForm(self.storage, self, columns, q, variances, w, penalty)
         # A sweep over blocks by the Gram matrix costs columns for every row that a sweep by columns costs.
         most = FACTORISED if penalty.labels is None else min(FACTORISED, self.rows.size)
@@ -272,32 +272,35 @@ class Design:
         yy = float(np.vdot(by_row(self.weights, working.y), working.y))
         return GramForm(G, h + G @ w, yy, h, w, penalty, working)
 
-    def _is_worth_a_gram(self, columns: Columns, w: Matrix, variances: Vector) -> bool:
-        """Whether a Gram matrix of sparse columns costs less than a round of sweeps and products, and keeps its digits.
+    def _needs_newton(self, columns: Columns, w: Matrix) -> bool:
+        """Whether these are columns of a model, most of them in use, so that Newton's step is due."""
+        return self.columns is not None and rows_used(w).size >= _USED * columns.size
 
-        That is so of a model's few columns once most of them are in use: Newton's step is due.
-        """
-        if self.columns is None or columns.size > _SMALL or rows_used(w).size < _USED * columns.size:
+    def has_small_gram(self, columns: Columns) -> bool:
+        """Whether the Gram matrix of sparse columns costs less than passes over them, and keeps its digits."""
+        if columns.size > _SMALL or not isinstance(self.storage, SparseStorage):
             return False
-        assert isinstance(self.storage, SparseStorage)
         if np.sum(np.diff(self.storage.indptr)[columns]) > _SPARSE * len(self.weights):
             return False
-        return bool(np.all(self.means[columns] ** 2 <= _CENTRED * variances))
+        squares = self.means[columns] ** 2
+        return not squares.any() or bool(np.all(squares <= _CENTRED * self.variances(columns)))
 
     def solve_support(
         self, support: Columns, curvature: Curvature, b: Matrix, *, atol: float, guess: Matrix | None = None
     ) -> Matrix:
         """Solve ``(X̃_SᵀSX̃_S + curvature) v = b``: the system of Newton's step and of the hypergradient.
 
-        Cholesky when the support is small, the dual system of the rows (Woodbury) when it is larger than the number of
-        rows, preconditioned conjugate gradients with entries of the residual below ``atol`` otherwise. Singular
-        systems get their minimum-norm solution.
+        Cholesky when the support is small (a few hundred where columns are sparse), the dual system of the rows
+        (Woodbury) when it is larger than the number of rows, preconditioned conjugate gradients with entries of the
+        residual below ``atol`` otherwise. Singular systems get their minimum-norm solution.
         """
         if isinstance(self.storage, DenseStorage):
             if self._is_solved_by_rows(support, curvature):
                 return self._solve_by_rows(support, curvature.diagonal, b)
             if support.size <= min(FACTORISED, 4 * self.rows.size):
                 return solve_gram(self.gram(support), curvature, b, atol=atol, guess=guess)
+        elif self.has_small_gram(support):
+            return solve_gram(self.support_gram(support), curvature, b, atol=atol, guess=guess)
 
         def product(v: Matrix) -> Matrix:
             return self.gradient_columns(support, by_row(self.weights, self.product(support, v))) + curvature @ v

@@ -65,6 +65,14 @@ class Sweeps:
         self.kernels.backward(*self.arrays, *formula, before, after, adjoint, gradient)
 
 
+def _root(G: Matrix) -> Matrix | None:
+    """A square matrix whose rows have the products ``G`` with each other; None where ``G`` is singular."""
+    try:
+        return np.asarray(np.linalg.cholesky(G), dtype=np.float64)
+    except np.linalg.LinAlgError:
+        return None
+
+
 class LinearSweeps:
     """Coordinate descent on ``(X̃_SᵀSX̃_S + curvature) V[k] = rhs[k]``, for several right-hand sides.
 
@@ -82,8 +90,13 @@ class LinearSweeps:
         storage, self._ridge = design.storage, curvature.diagonal
         self.variances = design.variances(columns)
         self._kernel: Any = csc.linear_sweep
-        if isinstance(storage, SparseStorage):
-            self._matrix: tuple[Any, ...] = (*storage.arrays, columns, design.weights, design.means[columns])
+        self._matrix: tuple[Any, ...]
+        root = _root(design.support_gram(columns)) if design.has_small_gram(columns) else None
+        if root is not None:
+            self._kernel, self._matrix = dense.linear_sweep, (root,)
+            self._residual, self._metric = np.zeros_like(self.V), np.ones(columns.size)
+        elif isinstance(storage, SparseStorage):
+            self._matrix = (*storage.arrays, columns, design.weights, design.means[columns])
             self._residual, self._metric = np.zeros((len(self.V), design.shape[0])), design.inverse_weights
         else:
             self._kernel, self._matrix = dense.linear_sweep, (design.gather(columns),)

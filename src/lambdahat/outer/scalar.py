@@ -205,8 +205,9 @@ class Scan:
         """Whether going on, to the left by steps of ``step``, is hopeless.
 
         The first valley may be a shallow one before a deep one, so the criterion has to stay above its best over a wide
-        range, unless the valley is a deep one and the rise from it clear. Where evaluations are dear, a clear rise is enough, or a slope that foretells it: the shallower the fall
-        (beside the value of the simplest model), the clearer it has to be.
+        range, unless the valley is a deep one and the rise from it clear. Where evaluations are dear, a clear rise is
+        enough, or a slope that foretells it: the shallower the fall (beside the value of the simplest model), the
+        clearer it has to be.
         """
         best = int(np.argmin(self.value))
         fall = self.value[-1] - self.value[best]
