@@ -23,7 +23,7 @@ _OFF_ENDS = 1e-4
 _CLOSE = 0.02
 _ASIDE = 1.5  # a factor of 4.5
 _PLACES, _KAPPA, _WORTH = 401, 2.0, 5e-4
-_DEEP, _CLEAR = 0.5, 0.15  # of the criterion of the simplest model, and of the fall from it
+_DEEP, _CLEAR = 0.5, 0.1  # of the criterion of the simplest model, and of the fall from it
 _LOOSER = 10.0  # beyond two points that rise, where fits are large and only have to show that there is no valley
 
 
