@@ -26,7 +26,7 @@ TIES = ["breslow", "efron"]
 SEVERAL = settings(max_examples=60, deadline=None, derandomize=True)
 
 
-@parametrize_with_checks([CoxLasso(tol=1e-13), GradientSearch(CoxLasso(tol=1e-12), bounds=(0.01, 1.0))])
+@parametrize_with_checks([CoxLasso(tol=1e-15), GradientSearch(CoxLasso(tol=1e-15), bounds=(0.01, 1.0))])
 def test_scikit_learn_checks(estimator, check):
     check(estimator)
 
