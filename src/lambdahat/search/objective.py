@@ -110,8 +110,8 @@ class CriterionObjective:
         columns = problem.zeros().size // problem.design.shape[1] * len(folds[0].problems)
         n_stored = problem.design.storage.n_stored * columns
         small = n_stored <= _SMALL and min(problem.design.shape) <= _SHORT
-        # A criterion of own rows falls and rises once. Near interpolation, where looks at every valley go, it is not to be
-        # believed.
+        # A criterion of own rows falls and rises once. Near interpolation, where looks at
+        # every valley go, it is not to be believed.
         self.cheap = not self._probed and (problem.normal is not None or small)
         self._tightest = min(fold.accuracy for fold in folds)
         self._base_tol = 1e-5 if self.cheap else 1e-2
