@@ -24,6 +24,9 @@ _CLOSE = 0.02
 _ASIDE = 1.5  # a factor of 4.5
 _PLACES, _KAPPA, _WORTH = 401, 2.0, 5e-4
 _DEEP, _CLEAR = 0.5, 0.1  # of the criterion of the simplest model, and of the fall from it
+_SECANT = 0.9  # of the way to where the slope's secant vanishes: beyond the optimum it mostly falls faster
+# Gaps that refinements are solved to: over the square of the step, and, at least, over the improvement that counts.
+_STEP_TOL, _ENOUGH = 0.03, 10.0
 _LOOSER = 10.0  # beyond two points that rise, where fits are large and only have to show that there is no valley
 
 
@@ -90,12 +93,12 @@ class Scalar:
         return self.thorough and scan.objective.cheap and not scan.line.smooth
 
     def _step(self, scan: Scan, step: float) -> float:
-        """Shorter steps where the derivative flattens: never far beyond where its secant vanishes."""
+        """Shorter steps where the derivative flattens: not beyond where its secant vanishes."""
         if len(scan.t) < 3:
             return step
         t0, t1, g0, g1 = scan.t[1], scan.t[0], scan.slope[1], scan.slope[0]
         if g1 > 0.0 and g0 > g1 and scan.value[0] == min(scan.value):
-            return float(np.clip(0.9 * g1 * (t0 - t1) / (g0 - g1), 0.25 * step, step))
+            return float(np.clip(_SECANT * g1 * (t0 - t1) / (g0 - g1), 0.25 * step, step))
         return step
 
     def descend(self, scan: Scan, line: Line, t: float) -> None:
@@ -122,7 +125,8 @@ class Scalar:
                 t, width = scan.unexplored() if self._looks_between(scan) else (None, 0.0)
                 if t is None:
                     return scan.ending(tol)
-            scan.evaluate(t, min(scan.objective.coarse_tol, 0.3 * width**2))
+            accuracy = max(_STEP_TOL * width**2, _ENOUGH * tol)
+            scan.evaluate(t, min(scan.objective.coarse_tol, accuracy))
         return f"stopped after {self.most_steps} refinements"
 
 
