@@ -25,8 +25,8 @@ _ASIDE = 1.5  # a factor of 4.5
 _PLACES, _KAPPA, _WORTH = 401, 2.0, 5e-4
 _DEEP, _CLEAR = 0.5, 0.1  # of the criterion of the simplest model, and of the fall from it
 _SECANT = 0.9  # of the way to where the slope's secant vanishes: beyond the optimum it mostly falls faster
-# Gaps that refinements are solved to: over the square of the step, and, at least, over the improvement that counts.
-_STEP_TOL, _ENOUGH = 0.03, 10.0
+# Gaps that refinements are solved to: over the square of the step, and at least over the improvement that counts.
+_STEP_TOL, _ENOUGH = 0.03, 3.0
 _LOOSER = 10.0  # beyond two points that rise, where fits are large and only have to show that there is no valley
 
 

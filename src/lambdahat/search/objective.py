@@ -54,6 +54,7 @@ class _Packed:
 _SMALL, _SHORT = 1_000_000, 2_000
 
 _LOOK = 100.0  # times the gap at which a criterion can be believed
+_UNPROVEN = 0.1  # times the loosest gap: from there on, evaluations do without the proof of it where fits are large
 
 # Gradients of so many evaluations are kept for warm starts: each is as long as the coefficients are many.
 _GRADIENTS_KEPT = 3
@@ -226,8 +227,8 @@ class CriterionObjective:
     ) -> dict[int, Solution]:
         """Solutions by number: those of the model, and with ``probes`` those that are there to judge it."""
         # A look at the range is to rank, and to prove the gap costs half the time. Where fits are cheap only looks
-        # looser than usual do without, elsewhere all of them.
-        proof = tol <= self.coarse_tol if self.cheap else tol < self.coarse_tol
+        # looser than usual do without, elsewhere all of them, and first refinements.
+        proof = tol <= self.coarse_tol if self.cheap else tol < _UNPROVEN * self.coarse_tol
         solve = partial(solve_many, tol=tol, max_iter=self.max_iter, at_least=1, proof=proof, run=self._run)
         numbers = [k for of_model in self._of_model for k in of_model]
         starts = [None if nearest is None else self._warm_start(nearest, k) for k in numbers]

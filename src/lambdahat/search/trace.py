@@ -27,7 +27,7 @@ class Evaluation:
     support_size : float
         Mean number of non-zero coefficients over the inner problems.
     inner_tol : float
-        Relative duality gap asked of the inner problems; first looks at a range do without its proof.
+        Relative duality gap asked of the inner problems; loose evaluations of large fits do without its proof.
     seconds : float
         Since the search began.
     followed : float
@@ -58,7 +58,7 @@ class Trace:
     support_sizes : array of shape (n_evals,)
         Mean over the inner problems.
     inner_tols : array of shape (n_evals,)
-        Relative duality gap asked of the inner problems; first looks at a range do without its proof.
+        Relative duality gap asked of the inner problems; loose evaluations of large fits do without its proof.
     seconds : array of shape (n_evals,)
         Since the search began.
     followed : array of shape (n_evals,)
