@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lambdahat.criteria.degrees_of_freedom import pseudo_inverse
+from lambdahat.criteria.degrees_of_freedom import columns_at_risk, pseudo_inverse
 from lambdahat.criteria.influences import nearest
 from lambdahat.criteria.left_out import descend
 from lambdahat.datafits.cox import Cox
@@ -83,12 +83,7 @@ class AtRisk:
         own = penalty.whole_blocks(support)
         near = nearest(problem, design.gradient(-design.weights * slopes), slopes, own, own.size)
         columns = np.concatenate([own, penalty.whole_blocks(near.astype(np.int32))])
-        X = np.concatenate([part.dense() for part in design.row_blocks(columns)])
-        found = problem.datafit.images(y, z, 0.0)
-        assert found is not None
-        rows, image = found
-        A = np.ascontiguousarray(X[rows].T)
-        G = A @ image(A).T
+        X, G = columns_at_risk(problem, columns, z)
         w = np.zeros(problem.n_features)
         w[support] = w_S
         on, S = penalty.restricted(columns), np.flatnonzero(np.isin(columns, support)).astype(np.int32)
@@ -98,7 +93,7 @@ class AtRisk:
         curvature.add_to(H)
         values, vectors = np.linalg.eigh(pseudo_inverse(H))
         root = vectors * np.sqrt(np.maximum(values, 0.0))
-        return cls(problem, z, X, 0.5 * (G + G.T), w[columns], on, S, root, curvature)
+        return cls(problem, z, X, G, w[columns], on, S, root, curvature)
 
     @property
     def freedom(self) -> float:

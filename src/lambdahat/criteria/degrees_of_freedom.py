@@ -55,8 +55,10 @@ def degrees_of_freedom(
     if isinstance(problem.penalty, Entrywise):  # of classes, whose predictions matter up to a shift
         return float(np.count_nonzero(w_S) + intercept * (w_S.shape[1] - 1))
     if isinstance(problem.datafit, Cox):
-        curvature = problem.penalty.restricted(support).curvature(w_S)
-        return trace(_gram_at_risk(problem, support, w_S), curvature, w_S, np.eye(1)) if support.size else 0.0
+        if support.size == 0:
+            return 0.0
+        G = columns_at_risk(problem, support, problem.prediction(support, w_S))[1]
+        return trace(G, problem.penalty.restricted(support).curvature(w_S), w_S, np.eye(1))
     local = local_model(problem, support, w_S, offset)
     T = w_S.shape[1] if w_S.ndim == 2 else 1
     noise = np.eye(T) if noise is None else noise
@@ -82,13 +84,15 @@ def has_count(problem: Any) -> bool:
     return problem.datafit.row_wise or isinstance(problem.penalty, Entrywise) or isinstance(problem.datafit, Cox)
 
 
-def _gram_at_risk(problem: Problem, support: Any, w_S: Vector) -> Matrix:
-    """``X_Sᵀ∇²F X_S`` of the partial likelihood."""
-    found = problem.datafit.images(problem.y, problem.prediction(support, w_S), 0.0)
+def columns_at_risk(problem: Problem, columns: Any, z: Vector) -> tuple[Matrix, Matrix]:
+    """Some columns X, and ``Xᵀ∇²F X`` of the partial likelihood at predictions z."""
+    found = problem.datafit.images(problem.y, z, 0.0)
     assert found is not None
     rows, images = found
-    X = np.concatenate([part.dense() for part in problem.design.row_blocks(support)])[rows]
-    return np.asarray(X.T @ images(np.ascontiguousarray(X.T)).T)
+    X = np.concatenate([part.dense() for part in problem.design.row_blocks(columns)])
+    A = np.ascontiguousarray(X[rows].T)
+    G = A @ images(A).T
+    return X, 0.5 * (G + G.T)
 
 
 def local_model(problem: Problem, support: Any, w_S: Matrix, offset: Any) -> Problem:
