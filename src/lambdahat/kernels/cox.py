@@ -58,8 +58,8 @@ def log_risk(z, s, start, strata):
 def ties(share, start, deaths, tied, masses, efron):
     """Sums over the ties of each interval: ``c = 0, 1/d, …`` for d events with Efron's, ``c = 0`` with Breslow's.
 
-    ``tied`` are the numbers d, fewer than ``deaths`` where an event has no weight. With the share ``π`` of the events in
-    the risk and the mean weight ``W`` of an event (of Breslow's one tie: the weight of all), five rows:
+    ``tied`` are the numbers d, fewer than ``deaths`` where an event has no weight. With the share ``π`` of the events
+    in the risk and the mean weight ``W`` of an event (of Breslow's one tie: the weight of all), five rows:
     ``Σ W/(1 − cπ)``, ``Σ W c/(1 − cπ)``, and ``Σ W c^r/(1 − cπ)²`` for r = 0, 1, 2; and a number,
     ``Σ W log((1 − cπ)/(1 − c))`` over all intervals.
     """
