@@ -13,9 +13,9 @@ def exchange(T, pushes, rises, bounds, w, positive, thresholds, states, most, ro
     first ``w.shape[0]`` are not zero. The row that is left out answers: ``rises[i] y_i ŷ_iᵀ`` is added to T, with
     ``y_i`` in ``pushes`` and ``ŷ_i`` the same, of the opposite sign where coefficients are zero.
 
-    The unknowns are forces that hold coefficients at zero, and displacements of those that enter; all whose signs are
-    wrong change at once (block pivoting), and after a third of the ``rounds``, where that goes round in circles, one by
-    one; at most ``most`` unknowns. ``states`` become steps of all: the solution, but for a quadratic penalty that counts
+    The unknowns are forces that hold coefficients at zero, and displacements of those that enter. All whose signs are
+    wrong change at once (block pivoting), and after a third of the ``rounds``, where that goes in circles, one by one;
+    ``most`` are unknown at most. ``states`` become steps of all: the solution, but for a quadratic penalty that counts
     less, or where this did not end the Newton step, without coefficients whose sign it changes.
     """
     m, size = states.shape[1], w.shape[0]
