@@ -192,6 +192,30 @@ def test_rows_of_no_weight_and_rows_before_the_first_event_do_not_count():
 # --- solutions -------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("ties", TIES)
+@pytest.mark.parametrize("strata", [1, 3])
+@pytest.mark.parametrize("spread", [1.0, 1000.0])
+def test_losses_without_a_row(spread, strata, ties):
+    """As if it had no weight, whatever the others' risk: events and censored rows, tied, or alone at a time."""
+    y = people(40, 3, seed=3, decimals=1, strata=strata)[1]
+    rng = np.random.default_rng(0)
+    s = rng.uniform(0.5, 1.5, size=40)
+    codes = Cox(ties).read(y, 40)
+    datafit = Cox(ties).prepared(codes, s)
+    rows = datafit.at.rows
+    places = np.arange(-1, rows.size)
+    Z, D = spread * rng.normal(size=(places.size, 40)), rng.normal(size=(places.size, 40))
+    Z[5, rows[4]] = 3000.0  # the row that is left out hides the others
+    found = datafit.without_rows(Z[:, rows], places)
+    images = found.hessian(D[:, rows], np.arange(places.size))
+    for place, z, d, value, slopes, image in zip(places, Z, D, found.losses, found.gradients, images, strict=True):
+        without = np.where((place >= 0) & (np.arange(40) == rows[place]), 0.0, s)
+        left = Cox(ties).prepared(codes, without)
+        assert value == pytest.approx(left.value(codes, z, without), rel=1e-9)
+        assert slopes == pytest.approx((without * left.gradient(codes, z))[rows], abs=1e-9)
+        assert image == pytest.approx(left.hessian(codes, z, without)(d)[rows], abs=1e-9)
+
+
 def violation(model, X, y, weight, strengths):
     """The largest distance to optimality, by differences of the formula."""
     s, h = weight / weight.sum(), 1e-6

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lambdahat.criteria.degrees_of_freedom import columns_at_risk, pseudo_inverse
 from lambdahat.criteria.influences import nearest
 from lambdahat.criteria.left_out import descend
-from lambdahat.datafits.cox import Cox
+from lambdahat.datafits.cox import Cox, WithoutRows
+from lambdahat.datafits.survival import RiskSets, Rows
 from lambdahat.design import Columns
-from lambdahat.linear import Curvature, Matrix, Vector, conjugate_gradient, inverse_of_diagonal
+from lambdahat.linear import Curvature, Matrix, Vector
 from lambdahat.penalties import Blockwise, Separable
 from lambdahat.problem import Problem
 
-_AT_ONCE, _ROUNDS, _SETTLED, _PRODUCTS, _SOLVED = 256, 4, 0.02, 30, 1e-2
-_FOLLOWS = 0.9
+_ROUNDS, _SETTLED, _PRODUCTS, _SOLVED = 4, 0.02, 30, 1e-2
+_AT_ONCE = 2**18  # predictions that are in memory together
+_FOLLOWS, _FLAT = 0.9, 1e-15
 
 
 def cross_validated_partial_likelihood(problem: Problem, support: Columns, w_S: Vector) -> float:
@@ -37,9 +40,10 @@ def cross_validated_partial_likelihood(problem: Problem, support: Columns, w_S: 
     if not problem.penalty.is_smooth and model.freedom > _FOLLOWS * np.count_nonzero(problem.y > 0.0):
         return np.inf
     assert isinstance(problem.datafit, Cox)
-    numbers = problem.datafit.rows_at_risk
-    parts = [numbers[start : start + _AT_ONCE] for start in range(0, numbers.size, _AT_ONCE)]
-    return sum((model.left_out(part) for part in parts), 0.0)
+    n = model.z.size
+    at_once = max(1, _AT_ONCE // max(1, n))
+    places = np.arange(n)
+    return sum((model.left_out(places[start : start + at_once]) for start in range(0, n, at_once)), 0.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +52,9 @@ class AtRisk:
 
     Attributes
     ----------
-    problem : Problem
+    datafit : Cox
+    sets : RiskSets
+        The n rows that are at risk at some event, in the order of what follows.
     z : array of shape (n,)
         Predictions.
     X : array of shape (n, q)
@@ -65,7 +71,8 @@ class AtRisk:
         ``∇²g`` on the support.
     """
 
-    problem: Problem
+    datafit: Cox
+    sets: RiskSets
     z: Vector
     X: Matrix
     G: Matrix
@@ -83,6 +90,9 @@ class AtRisk:
         own = penalty.whole_blocks(support)
         near = nearest(problem, design.gradient(-design.weights * slopes), slopes, own, own.size)
         columns = np.concatenate([own, penalty.whole_blocks(near.astype(np.int32))])
+        datafit = problem.datafit
+        assert isinstance(datafit, Cox)
+        assert datafit.at is not None
         X, G = columns_at_risk(problem, columns, z)
         w = np.zeros(problem.n_features)
         w[support] = w_S
@@ -93,30 +103,27 @@ class AtRisk:
         curvature.add_to(H)
         values, vectors = np.linalg.eigh(pseudo_inverse(H))
         root = vectors * np.sqrt(np.maximum(values, 0.0))
-        return cls(problem, z, X, G, w[columns], on, S, root, curvature)
+        return cls(datafit, datafit.at, z[datafit.at.rows], X, G, w[columns], on, S, root, curvature)
 
     @property
     def freedom(self) -> float:
         """The degrees of freedom."""
         return float(np.sum(self.root * (self.G[np.ix_(self.support, self.support)] @ self.root)))
 
-    def left_out(self, rows: NDArray[np.int64]) -> float:
+    def left_out(self, places: Rows) -> float:
         """The part of some rows in the criterion."""
-        datafit, y, s = self.problem.datafit, self.problem.y, self.problem.design.weights
-        smooth = self.penalty.is_smooth
-        assert isinstance(datafit, Cox)
-        q, shares = self.w.size, s[rows]
-        D, slopes, Z, omegas = (np.zeros((rows.size, *shape)) for shape in ((q,), (q,), (2, q), (2, 2)))
-        left = [datafit.without(y, s, int(i)) for i in rows]
-        for k, loss in enumerate(left):
-            slopes[k] = self._slopes(loss, self.z)
-            D[k], image = self._newton(loss, shares[k], D[k], slopes[k])
-            Z[k] = self.G @ D[k], image
-            with_row, without = Z[k] @ D[k]
-            if min(with_row, without) > 0.0:
-                omegas[k] = np.diag([1.0 / with_row, -1.0 / without])
-        slopes += D @ self.G
-        moving = np.arange(rows.size)  # those without which the fit has not settled
+        smooth, shares = self.penalty.is_smooth, self.sets.weights[places]
+        numbers = np.arange(places.size)
+        left = self.datafit.without_rows(np.broadcast_to(self.z, (places.size, self.z.size)), places)
+        slopes = left.gradients @ self.X
+        D, images = self._newton(left, numbers, shares, np.zeros_like(slopes), slopes)
+        Z = np.stack([D @ self.G, images], axis=1)
+        curvatures = np.sum(Z * D[:, None], axis=2)
+        positive = curvatures.min(axis=1) > 0.0
+        omegas = np.zeros((places.size, 2, 2))
+        omegas[positive, 0, 0], omegas[positive, 1, 1] = 1.0 / curvatures[positive].T * np.array([[1.0], [-1.0]])
+        slopes += Z[:, 0]
+        moving = numbers  # those without which the fit has not settled
         for turn in range(_ROUNDS):
             before = D[moving]
             if not smooth:
@@ -128,36 +135,63 @@ class AtRisk:
                 moving = moving[self._sizes(D[moving] - before) > _SETTLED * self._sizes(D[moving])]
             if moving.size == 0 or turn == _ROUNDS - 1:
                 break
-            for k in moving.tolist():
-                slopes[k] = self._slopes(left[k], self.z + self.X @ D[k])
-                if smooth:
-                    D[k] += self._newton(left[k], shares[k], D[k], slopes[k])[0]
-                else:
-                    slopes[k] += Z[k].T @ (omegas[k] @ (Z[k] @ D[k]))
-        after = [self.z + self.X @ d for d in D]
-        return float(sum(datafit.value(y, z, s) - loss.value(y, z, s) for loss, z in zip(left, after, strict=True)))
+            steps = D[moving]
+            slopes[moving] = self.datafit.without_rows(self.z + steps @ self.X.T, places[moving]).gradients @ self.X
+            if smooth:
+                D[moving] += self._newton(left, moving, shares[moving], steps, slopes[moving])[0]
+            else:
+                slopes[moving] += _corrected(Z[moving], omegas[moving], steps)
+        after = self.z + D @ self.X.T
+        losses = [self.datafit.without_rows(after, rows).losses for rows in (np.full_like(places, -1), places)]
+        return float(np.sum(losses[0] - losses[1]))
 
     def _sizes(self, D: Matrix) -> Vector:
         return np.asarray(np.sqrt(np.maximum(np.sum(D * (D @ self.G), axis=1), 0.0)))
 
-    def _slopes(self, loss: Cox, z: Vector) -> Vector:
-        """``Xᵀ∇F₍₋ᵢ₎`` at predictions."""
-        return np.asarray(self.X.T @ (self.problem.design.weights * loss.gradient(self.problem.y, z)))
+    @cached_property
+    def _across(self) -> tuple[Matrix, Matrix]:
+        """``CᵀX_Sᵀ`` and ``Cᵀ∇²g C``."""
+        return self.root.T @ self.X[:, self.support].T, self.root.T @ (self.curvature @ self.root)
 
-    def _newton(self, loss: Cox, share: float, d: Vector, slopes: Vector) -> tuple[Vector, Vector]:
-        """The Newton step on the support from ``w + d``, and its image under the Hessian of ``F₍₋ᵢ₎``."""
-        S, root, left = self.support, self.root, 1.0 - share
-        image = loss.hessian(self.problem.y, self.z, self.problem.design.weights)
-        X = self.X[:, S]
+    def _newton(
+        self, left: WithoutRows, which: Rows, shares: Vector, D: Matrix, slopes: Matrix
+    ) -> tuple[Matrix, Matrix]:
+        """Newton steps on the support from ``w + d``, and their images under the Hessians of ``F₍₋ᵢ₎``."""
+        S, rest, (X, C) = self.support, 1.0 - shares[:, None], self._across
 
-        def product(v: Vector) -> Vector:
-            step = root @ v
-            return np.asarray(root.T @ (X.T @ image(X @ step) + left * (self.curvature @ step)))
+        def product(V: Matrix, on: Rows) -> Matrix:
+            return np.asarray(left.hessian(V @ X, which[on]) @ X.T + rest[on] * (V @ C))
 
-        pull = slopes[S] + left * self.penalty.restricted(S).gradient(self.w[S] + d[S])
-        b = -root.T @ pull
-        atol = _SOLVED * float(np.abs(b).max(initial=0.0))
-        found = conjugate_gradient(product, inverse_of_diagonal(np.ones(b.size)), b, atol=atol, max_iter=_PRODUCTS)[0]
-        step = np.zeros_like(d)
-        step[S] = root @ found
-        return step, self.X.T @ image(self.X @ step)
+        on = self.penalty.restricted(S)
+        pulls = slopes[:, S] + rest * np.stack([on.gradient(self.w[S] + d) for d in D[:, S]])
+        found = _conjugate_gradients(product, -pulls @ self.root)
+        steps = np.zeros_like(D)
+        steps[:, S] = found @ self.root.T
+        return steps, left.hessian(found @ X, which) @ self.X
+
+
+def _corrected(Z: Matrix, omegas: Matrix, D: Matrix) -> Matrix:
+    """What the correction of the Hessian of each row adds to slopes: ``ZᵀΩZd``."""
+    along = omegas @ (Z @ D[:, :, None])
+    return np.asarray((along.transpose(0, 2, 1) @ Z)[:, 0])
+
+
+def _conjugate_gradients(product: Callable[[Matrix, Rows], Matrix], B: Matrix) -> Matrix:
+    """Solve for each row of ``B`` by a matrix of its own, near the identity; ``product`` is of rows of such numbers."""
+    found, residuals, directions = np.zeros_like(B), B.copy(), B.copy()
+    atol = _SOLVED * np.max(np.abs(B), axis=1, initial=0.0)
+    on = np.flatnonzero(atol > 0.0)
+    for _ in range(_PRODUCTS):
+        if on.size == 0:
+            break
+        P, R = directions[on], residuals[on]
+        images = product(P, on)
+        decrease, curvature = np.sum(R**2, axis=1), np.sum(P * images, axis=1)
+        bent = curvature > _FLAT * np.sum(P**2, axis=1)
+        on, P, R, images, decrease = on[bent], P[bent], R[bent], images[bent], decrease[bent]
+        steps = (decrease / curvature[bent])[:, None]
+        found[on] += steps * P
+        residuals[on] = R = R - steps * images
+        directions[on] = R + (np.sum(R**2, axis=1) / decrease)[:, None] * P
+        on = on[np.max(np.abs(R), axis=1) > atol[on]]
+    return found

@@ -85,12 +85,12 @@ def has_count(problem: Any) -> bool:
 
 
 def columns_at_risk(problem: Problem, columns: Any, z: Vector) -> tuple[Matrix, Matrix]:
-    """Some columns X, and ``Xᵀ∇²F X`` of the partial likelihood at predictions z."""
+    """Some columns X, of the rows at risk, and ``Xᵀ∇²F X`` of the partial likelihood at predictions z."""
     found = problem.datafit.images(problem.y, z, 0.0)
     assert found is not None
     rows, images = found
-    X = np.concatenate([part.dense() for part in problem.design.row_blocks(columns)])
-    A = np.ascontiguousarray(X[rows].T)
+    X = np.concatenate([part.dense() for part in problem.design.row_blocks(columns)])[rows]
+    A = np.ascontiguousarray(X.T)
     G = A @ images(A).T
     return X, 0.5 * (G + G.T)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,6 +19,7 @@ MOST = 1.0 - 1e-6  # leverage of a row that is fitted whatever its target
 # The work is n times the square of the number of columns.
 _DEVIATIONS, _MOST_SHARE, _FEW, _LITTLE_WORK, MOST_WORK = 4.0, 0.9, 20, 4e6, 2e9
 _SWEEPS, _SETTLED = 100, 1e-4
+_CHANGES, _ROUNDS = 64, 30
 _TIMES = 3  # that the size of residuals without a row is computed anew
 
 
@@ -139,19 +141,46 @@ class Influences:
         penalty, G = local.penalty.restricted(columns), local.design.support_gram(columns)
         w = np.concatenate([self.w_S, np.zeros(columns.size - m)])
         gradient = -local.scale * h[columns]
-        pushes, out = self._step()[1], np.empty(z.size)
+        out = np.empty(z.size)
+        starts_of = self._starts(G, penalty, gradient)
         for block in local.design.row_blocks(columns):
             rows, X = block.rows, block.dense()
-            starts = np.zeros_like(X)
-            if self.inverse is not None:
-                moves = self._moves(rows, X[:, :m] @ self.inverse, pushes)
-                starts[:, :m] = np.where((self.w_S + moves) * self.w_S < 0.0, -self.w_S, moves)
+            starts = starts_of(rows, X)
             left_out.without_rows(
                 G, penalty.l1, penalty.l2, penalty.positive, w, gradient, X, starts, starts @ G + gradient,
                 (self.weights * self.slopes)[rows], (self.weights * self.bends)[rows], self.shares[rows],
                 self.intercept, _SWEEPS, _SETTLED, out[rows],
             )  # fmt: skip
         return z + out
+
+    def _starts(self, G: Matrix, penalty: Separable, gradient: Vector) -> Callable[[Any, Matrix], Matrix]:
+        """Of rows and their values, steps from which descent begins: Newton's, with coefficients that come and go.
+
+        With ``H⁻¹`` on the support, whatever else moves does so beside a support that follows (Schur's complement).
+        """
+        inverse, m = self.inverse, self.support.size
+        if inverse is None:
+            return lambda rows, X: np.zeros_like(X)
+        across = inverse @ G[:m, m:]
+        rest = G[m:, m:] - G[m:, :m] @ across
+        rest[np.diag_indices_from(rest)] += penalty.l2[m:]
+        T = np.block([[inverse, across], [-across.T, rest]])
+        left = 1.0 - np.minimum(self.each * self.bends, MOST)
+        pushes, rises = self._step()[1], self.weights * self.bends / left
+
+        def starts(rows: Any, X: Matrix) -> Matrix:
+            images = X[:, :m] @ inverse
+            images = np.hstack([images, images @ G[:m, m:] - X[:, m:]])
+            slopes = np.concatenate([np.zeros(m), gradient[m:]])
+            drift = self.local.scale * np.concatenate([self.step, G[m:, :m] @ self.step])
+            states = pushes[rows, None] * images + np.outer(self.shares[rows], drift) + slopes
+            left_out.exchange(
+                T, images, rises[rows], penalty.l1, self.w_S, penalty.positive, 1.0 - self.shares[rows], states,
+                _CHANGES, _ROUNDS,
+            )  # fmt: skip
+            return np.asarray(states)
+
+        return starts
 
 
 def nearest(problem: Problem, h: Matrix, slopes: Matrix, used: Any, size: int) -> Any:

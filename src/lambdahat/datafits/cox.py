@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from lambdahat._validation import check_name
 from lambdahat.datafits.base import Perturbed
 from lambdahat.datafits.row_wise import RowWise
-from lambdahat.datafits.survival import RiskSets, Survival
+from lambdahat.datafits.survival import FAR, RiskSets, Rows, Survival
 from lambdahat.kernels import cox
 from lambdahat.linear import Matrix, Vector
 
@@ -54,7 +54,8 @@ class AtRisk:
 
     @cached_property
     def ties(self) -> tuple[NDArray[np.float64], float]:
-        terms, logarithms = cox.ties(self.share, self.at.start, self.at.deaths, self.at.masses, self.efron)
+        at = self.at
+        terms, logarithms = cox.ties(self.share, at.start, at.deaths, at.deaths, at.masses, self.efron)
         return terms, float(logarithms)
 
     @cached_property
@@ -82,6 +83,42 @@ class AtRisk:
         at = self.at
         found = cox.hessian(D, within, self.share, at.start, at.deaths, self.stay, self.ties[0], self.expected)
         return np.asarray(found)
+
+
+@dataclass(frozen=True, eq=False)
+class WithoutRows:
+    """Losses of the rows at risk but one, each at predictions of its own.
+
+    Attributes
+    ----------
+    at : RiskSets
+    losses : array of shape (m,)
+    state : tuple of arrays
+        What the Hessians are made of: see ``kernels.cox``.
+    gradients : array of shape (m, n)
+        Weights included.
+    """
+
+    at: RiskSets
+    losses: Vector
+    state: tuple[Matrix, ...]
+    gradients: Matrix
+
+    @classmethod
+    def create(cls, at: RiskSets, efron: bool, Z: Matrix, places: Rows) -> WithoutRows:
+        of_sets = at.weights, at.start, at.deaths, at.strata, at.masses
+        losses, *state = cox.without_rows(Z, places, *of_sets, efron, FAR)
+        gradients = state[-1] - at.weights * at.is_event
+        left = np.flatnonzero(places >= 0)
+        gradients[left, places[left]] = 0.0
+        return cls(at, losses, tuple(state), gradients)
+
+    def hessian(self, D: Matrix, which: Rows) -> Matrix:
+        """The Hessians of the losses of such numbers, weights included, times each row of ``D``."""
+        share, stay, terms, expects = self.state
+        return np.asarray(
+            cox.hessian_without_rows(D, which, share, stay, terms, expects, self.at.start, self.at.deaths)
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -223,14 +260,13 @@ class Cox(RowWise):
         inverse[self._sets.rows] = 1.0 / weights
         return self.hessian(v, z, v)(inverse * v)
 
-    @property
-    def rows_at_risk(self) -> NDArray[np.int64]:
-        """The rows that are at risk at some event."""
-        return self._sets.rows
+    def without_rows(self, Z: Matrix, places: Rows) -> WithoutRows:
+        """The losses of all rows but one, which are not divided by the weight that is left.
 
-    def without(self, y: Vector, weights: Vector, row: int) -> Self:
-        """The loss of all rows but one, which is not divided by the weight that is left."""
-        return self.prepared(y, np.where(np.arange(y.size) == row, 0.0, weights))
+        Rows are here those of :attr:`at`, and in that order. ``places`` are of those left out, or −1, and ``Z``
+        predictions, of which each has a row.
+        """
+        return WithoutRows.create(self._sets, self._efron, Z, places)
 
     def _masses(self, u: Vector) -> Vector:
         """The expected events at slopes u."""

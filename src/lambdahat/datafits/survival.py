@@ -14,7 +14,7 @@ from lambdahat.kernels.cox import event_masses, log_risk, risk
 from lambdahat.linear import Vector
 
 _STRATUM = 2.0**32  # apart, in codes: more than there are times
-_FAR = 600.0  # logarithms of rates whose ratio is still a number
+FAR = 600.0  # logarithms of rates whose ratio is still a number
 
 Rows = NDArray[np.int64]
 
@@ -156,6 +156,6 @@ class RiskSets:
 
     def log_risk(self, below: Vector) -> Vector:
         """``log S_k`` from the logarithms of the rates of these rows, the largest of which is zero."""
-        if np.min(below, initial=0.0) < -_FAR:
+        if np.min(below, initial=0.0) < -FAR:
             return np.asarray(log_risk(below, self.weights, self.start, self.strata))
         return np.asarray(np.log(risk(np.exp(below), self.weights, self.start, self.strata)))

@@ -43,6 +43,8 @@ def log_risk(z, s, start, strata):
         top, total = -np.inf, 0.0  # the sum so far is exp(top) total
         for k in range(strata[stratum + 1] - 1, strata[stratum] - 1, -1):
             for i in range(start[k], start[k + 1]):
+                if s[i] == 0.0:  # a row that is left out, which may be of by far the highest risk
+                    continue
                 if z[i] > top:
                     total = total * np.exp(top - z[i]) + s[i]
                     top = z[i]
@@ -53,25 +55,26 @@ def log_risk(z, s, start, strata):
 
 
 @njit(cache=True, nogil=True)
-def ties(share, start, deaths, masses, efron):
+def ties(share, start, deaths, tied, masses, efron):
     """Sums over the ties of each interval: ``c = 0, 1/d, …`` for d events with Efron's, ``c = 0`` with Breslow's.
 
-    With the share ``π`` of the events in the risk and the mean weight ``W`` of an event (of Breslow's one tie: the
-    weight of all), five rows: ``Σ W/(1 − cπ)``, ``Σ W c/(1 − cπ)``, and ``Σ W c^r/(1 − cπ)²`` for r = 0, 1, 2; and a
-    number, ``Σ W log((1 − cπ)/(1 − c))`` over all intervals.
+    ``tied`` are the numbers d, fewer than ``deaths`` where an event has no weight. With the share ``π`` of the events
+    in the risk and the mean weight ``W`` of an event (of Breslow's one tie: the weight of all), five rows:
+    ``Σ W/(1 − cπ)``, ``Σ W c/(1 − cπ)``, and ``Σ W c^r/(1 − cπ)²`` for r = 0, 1, 2; and a number,
+    ``Σ W log((1 − cπ)/(1 − c))`` over all intervals.
     """
     K, logarithms = deaths.shape[0], 0.0
     terms = np.zeros((5, K))
     for k in range(K):
-        if not efron or deaths[k] == 1:
+        if not efron or tied[k] <= 1:
             terms[0, k] = terms[2, k] = masses[k]
             continue
         part = 0.0
         for i in range(start[k], start[k] + deaths[k]):
             part += share[i]
-        mean = masses[k] / deaths[k]
-        for tie in range(deaths[k]):
-            c = tie / deaths[k]
+        mean = masses[k] / tied[k]
+        for tie in range(tied[k]):
+            c = tie / tied[k]
             rest = 1.0 - c * part
             logarithms += mean * np.log(rest / (1.0 - c))
             terms[0, k] += mean / rest
@@ -153,6 +156,78 @@ def hessian(D, within, share, start, deaths, stay, terms, m):
             for i in range(tied, start[k + 1]):
                 image[i] = m[i] * d[i] - share[i] * carried
             carried *= stay[k]
+    return found
+
+
+@njit(cache=True, nogil=True)
+def without_rows(Z, places, s, start, deaths, strata, masses, efron, far):
+    """The loss at each row of ``Z``, without the row at the place of the same number (below zero: with all).
+
+    Returns losses, and of each what :func:`hessian_without_rows` reads. Rows stay where they are, and the one that is
+    left out has no weight. ``far`` is by how much logarithms of rates differ before their ratios overflow.
+    """
+    m, N, K = Z.shape[0], Z.shape[1], deaths.shape[0]
+    losses, share, stay = np.empty(m), np.empty((m, N)), np.empty((m, K))
+    terms, expects = np.empty((m, 5, K)), np.empty((m, N))
+    weights, mass, tied, below, rate = s.copy(), masses.copy(), deaths.copy(), np.empty(N), np.empty(N)
+    interval = np.empty(N, np.int64)
+    for k in range(K):
+        interval[start[k] : start[k + 1]] = k
+    for a in range(m):
+        z, out = Z[a], places[a]
+        own = interval[max(out, 0)]
+        if out >= 0:
+            weights[out] = 0.0
+            if out < start[own] + deaths[own]:
+                tied[own] -= 1
+                mass[own] = mass[own] - s[out] if tied[own] > 0 else 0.0
+        top = -np.inf
+        for i in range(N):
+            if weights[i] > 0.0:
+                top = max(top, z[i])
+        near = True
+        for i in range(N):
+            below[i] = z[i] - top
+            near = near and (below[i] > -far or weights[i] == 0.0)
+        if near:
+            for i in range(N):
+                rate[i] = np.exp(below[i]) if weights[i] > 0.0 else 0.0
+            logs = risk(rate, weights, start, strata)
+            for k in range(K):
+                whole = 1.0 / logs[k] if logs[k] > 0.0 else 0.0
+                for i in range(start[k], start[k + 1]):
+                    share[a, i] = weights[i] * rate[i] * whole
+                stay[a, k] = logs[k + 1] * whole if k + 1 < K else 0.0
+            logs = np.log(logs)
+        else:
+            logs = log_risk(below, weights, start, strata)
+            for k in range(K):
+                for i in range(start[k], start[k + 1]):
+                    share[a, i] = weights[i] * np.exp(below[i] - logs[k]) if weights[i] > 0.0 else 0.0
+                stay[a, k] = np.exp(logs[k + 1] - logs[k]) if k + 1 < K and logs[k] > -np.inf else 0.0
+        for stratum in range(1, strata.shape[0]):
+            stay[a, strata[stratum] - 1] = 0.0
+        terms[a], loss = ties(share[a], start, deaths, tied, mass, efron)
+        for k in range(K):
+            if mass[k] > 0.0:
+                loss += mass[k] * (logs[k] - np.log(mass[k]))
+            for i in range(start[k], start[k] + deaths[k]):
+                if weights[i] > 0.0:
+                    loss -= weights[i] * below[i]
+        losses[a] = loss
+        expects[a] = expected(share[a], start, deaths, terms[a], hazards(stay[a], terms[a]))
+        if out >= 0:
+            weights[out], mass[own], tied[own] = s[out], masses[own], deaths[own]
+    return losses, share, stay, terms, expects
+
+
+@njit(cache=True, nogil=True)
+def hessian_without_rows(D, which, share, stay, terms, expects, start, deaths):
+    """The Hessians without rows: each row of ``D`` times that without the row of number ``which``."""
+    found = np.empty(D.shape)
+    for a in range(D.shape[0]):
+        i = which[a]
+        found[a] = hessian(D[a : a + 1], 1.0, share[i], start, deaths, stay[i], terms[i], expects[i])[0]
     return found
 
 

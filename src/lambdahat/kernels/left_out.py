@@ -4,6 +4,101 @@ import numpy as np
 from numba import njit, uint64
 
 
+@njit(cache=True, nogil=True)
+def exchange(T, pushes, rises, bounds, w, positive, thresholds, states, most, rounds):
+    """Let coefficients come and go where a row is left out, by few unknowns: an active-set method for each row.
+
+    Entries of a state are steps of the coefficients that are not zero (``w``), and of the others slopes. T has, in row
+    a, what a unit of force on a coefficient that is not zero, or of displacement of one that is, adds to a state; the
+    first ``w.shape[0]`` are not zero. The row that is left out answers: ``rises[i] y_i ŷ_iᵀ`` is added to T, with
+    ``y_i`` in ``pushes`` and ``ŷ_i`` the same, of the opposite sign where coefficients are zero.
+
+    The unknowns are forces that hold coefficients at zero, and displacements of those that enter. All whose signs are
+    wrong change at once (block pivoting), and after a third of the ``rounds``, where that goes in circles, one by one;
+    ``most`` are unknown at most. ``states`` become steps of all: the solution, but for a quadratic penalty that counts
+    less, or where this did not end the Newton step, without coefficients whose sign it changes.
+    """
+    m, size = states.shape[1], w.shape[0]
+    chosen, state = np.empty(most, np.int64), np.empty(m)
+    inside, side = np.zeros(m, np.bool_), np.zeros(m)
+    A, c = np.empty((most, most)), np.zeros(most)
+    for i in range(states.shape[0]):
+        base, y, left = states[i], pushes[i], thresholds[i]
+        state[:] = base
+        k, ended = 0, False
+        for turn in range(rounds):
+            changes, kept = m if turn < rounds // 3 else 1, 0
+            before = changes
+            for e in range(k):
+                j = chosen[e]
+                if side[j] * c[e] < 0.0 and changes > 0:
+                    inside[j] = False
+                    changes -= 1
+                else:
+                    chosen[kept] = j
+                    kept += 1
+            k = kept
+            for j in range(m):
+                if inside[j] or k == most or changes == 0:
+                    continue
+                if j < size:
+                    out = w[j] * (w[j] + state[j]) < 0.0
+                    sign = w[j]
+                else:
+                    out = state[j] < -left * bounds[j] or (state[j] > left * bounds[j] and not positive)
+                    sign = -state[j]
+                if out and not (j < size and bounds[j] == 0.0):
+                    inside[j], side[j] = True, 1.0 if sign > 0.0 else -1.0
+                    changes -= 1
+                    chosen[k] = j
+                    k += 1
+            ended = changes == before
+            if ended or k == most:
+                break
+            for e in range(k):
+                j = chosen[e]
+                c[e] = (-w[j] if j < size else -side[j] * left * bounds[j]) - base[j]
+                for f in range(k):
+                    a = chosen[f]
+                    A[e, f] = T[a, j] + rises[i] * y[j] * (y[a] if a < size else -y[a])
+            regular = True
+            for e in range(k):  # symmetric parts are positive definite: no pivots
+                regular = regular and A[e, e] > 1e-10 * T[chosen[e], chosen[e]]
+                if not regular:
+                    break
+                for f in range(e + 1, k):
+                    if A[f, e] != 0.0:
+                        factor = A[f, e] / A[e, e]
+                        for g in range(e + 1, k):
+                            A[f, g] -= factor * A[e, g]
+                        c[f] -= factor * c[e]
+            if not regular:
+                break
+            for e in range(k - 1, -1, -1):
+                for f in range(e + 1, k):
+                    c[e] -= A[e, f] * c[f]
+                c[e] /= A[e, e]
+            push = 0.0
+            for e in range(k):
+                a = chosen[e]
+                push += c[e] * (y[a] if a < size else -y[a])
+            push *= rises[i]
+            for j in range(m):
+                state[j] = base[j] + push * y[j]
+            for e in range(k):
+                row, amount = T[chosen[e]], c[e]
+                for j in range(m):
+                    state[j] += amount * row[j]
+        for j in range(m):
+            value = state[j] if ended else base[j]
+            base[j] = 0.0 if j >= size else (value if w[j] * (w[j] + value) >= 0.0 else -w[j])
+        for e in range(k):
+            j = chosen[e]
+            inside[j] = False
+            if ended:
+                base[j] = -w[j] if j < size else c[e]
+
+
 @njit(cache=True, nogil=True, fastmath=True)
 def without_rows(
     G, l1, l2, positive, w, gradient, X, starts, slopes, terms, curvatures, shares, intercept, most_sweeps, tol, out
