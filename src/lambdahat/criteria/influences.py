@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from lambdahat.criteria.degrees_of_freedom import leverages_by_rows, local_model, pseudo_inverse
 from lambdahat.datafits import RootMeanSquare
+from lambdahat.design import Columns
 from lambdahat.kernels import left_out
 from lambdahat.linear import Matrix, Vector
 from lambdahat.penalties import Separable
@@ -21,6 +22,24 @@ _DEVIATIONS, _MOST_SHARE, _FEW, _LITTLE_WORK, MOST_WORK = 4.0, 0.9, 20, 4e6, 2e9
 _SWEEPS, _SETTLED = 100, 1e-4
 _CHANGES, _ROUNDS = 64, 30
 _TIMES = 3  # that the size of residuals without a row is computed anew
+
+
+@dataclass(frozen=True, eq=False)
+class Fits:
+    """Fits without each of m rows.
+
+    Attributes
+    ----------
+    images : array of shape (m, r, q)
+        Of the rows, ``Z``: with a step d of the coefficients and b of the offset, predictions move by ``Z_i d + b``.
+    steps : array of shape (m, q)
+    moved : array of shape (m, r)
+        By how much the prediction of each row moves.
+    """
+
+    images: Matrix
+    steps: Matrix
+    moved: Matrix
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,33 +144,33 @@ class Influences:
         """The predictions, at first z, of each row without it: a Newton step on the support."""
         return z + self._step()[0]
 
-    def without_by_descent(self, problem: Problem, z: Vector) -> Vector:
+    def columns(self, problem: Problem, z: Vector) -> Columns | None:
+        """Of the support, and what is nearest to entering it; none where descent would be too much work."""
+        h = problem.design.gradient(problem.residual(z))
+        near = nearest(problem, h, self.slopes, self.support, self.support.size)
+        columns = np.concatenate([self.support, near]).astype(np.int32)
+        return columns if float(z.size) * columns.size**2 <= MOST_WORK else None
+
+    def by_descent(self, problem: Problem, z: Vector, columns: Columns) -> Iterator[Fits]:
         """The same where coefficients come and go on the way, of a penalty that has a kink for each.
 
-        The local model is solved without each row, by coordinate descent from the Newton step, over the support and the
-        columns that are nearest to entering it. Where that would be too much work it is the Newton step.
+        The local model is solved without each row, by coordinate descent from the Newton step, over these columns.
         """
-        h = problem.design.gradient(problem.residual(z))
-        m = self.support.size
-        columns = np.concatenate([self.support, nearest(problem, h, self.slopes, self.support, m)]).astype(np.int32)
-        if float(z.size) * columns.size**2 > MOST_WORK or not isinstance(problem.penalty, Separable):
-            return self.without(z)
-        local = problem.local(z, columns)
+        local, m = problem.local(z, columns), self.support.size
         assert isinstance(local.penalty, Separable)
         penalty, G = local.penalty.restricted(columns), local.design.support_gram(columns)
         w = np.concatenate([self.w_S, np.zeros(columns.size - m)])
-        gradient = -local.scale * h[columns]
-        out = np.empty(z.size)
+        gradient = -local.scale * problem.design.gradient(problem.residual(z))[columns]
         starts_of = self._starts(G, penalty, gradient)
         for block in local.design.row_blocks(columns):
             rows, X = block.rows, block.dense()
-            starts = starts_of(rows, X)
+            steps, moved = starts_of(rows, X), np.empty(len(X))
             left_out.without_rows(
-                G, penalty.l1, penalty.l2, penalty.positive, w, gradient, X, starts, starts @ G + gradient,
+                G, penalty.l1, penalty.l2, penalty.positive, w, gradient, X, steps, steps @ G + gradient,
                 (self.weights * self.slopes)[rows], (self.weights * self.bends)[rows], self.shares[rows],
-                self.intercept, _SWEEPS, _SETTLED, out[rows],
+                self.intercept, _SWEEPS, _SETTLED, moved,
             )  # fmt: skip
-        return z + out
+            yield Fits(X[:, None], steps, moved[:, None])
 
     def _starts(self, G: Matrix, penalty: Separable, gradient: Vector) -> Callable[[Any, Matrix], Matrix]:
         """Of rows and their values, steps from which descent begins: Newton's, with coefficients that come and go.

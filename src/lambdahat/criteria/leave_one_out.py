@@ -44,8 +44,9 @@ class ALO:
 
     Where coefficients have kinks, one by one or in blocks, the second-order model of the fit is solved without each row
     from there, over the support and what is next to it, so that they can come and go: for least squares that is
-    leave-one-out itself. The square-root Lasso is the Lasso at ``ασ``, with σ estimated anew without each row. One fit
-    stands for n.
+    leave-one-out itself. Other losses bend: where rows are few, those without which that model is far off are fitted
+    anew, by Newton's method. The square-root Lasso is the Lasso at ``ασ``, with σ estimated anew without each row. One
+    fit stands for n.
 
     Where rows depend on each other (:class:`CoxLasso`) a row has no error of its own. The criterion is then how much it
     adds to minus the logarithm of the partial likelihood, at a fit to the others, summed over rows: the cross-validated

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lambdahat.criteria.influences import Influences, nearest
+from lambdahat.criteria.influences import Fits, Influences, nearest
 from lambdahat.criteria.left_out import LeftOut, symmetric_pinv
+from lambdahat.criteria.solved_anew import is_little_work, solved_anew
 from lambdahat.design import Columns
-from lambdahat.linear import Matrix
+from lambdahat.linear import Matrix, Vector
 from lambdahat.penalties import Blockwise, Entrywise, Separable
 from lambdahat.problem import Problem, Solution
 from lambdahat.two_stages import Stages, TwoStages
@@ -31,9 +33,34 @@ def predictions_without_rows(
         found = Influences.at(problem, *at, intercept=intercept)
         if interpolates(problem, float(found.each @ found.bends)):
             return None
-        return found.without(z) if problem.penalty.is_smooth else found.without_by_descent(problem, z)
-    model = (of_targets if problem.datafit.row_wise else of_classes)(problem, z, support, w_S, intercept)
-    return None if interpolates(problem, model.freedom) else model.predictions(problem.design, z)
+        columns = None if problem.penalty.is_smooth else found.columns(problem, z)
+        if columns is None:
+            return found.without(z)
+        w = np.concatenate([w_S, np.zeros(columns.size - support.size)])
+        fits, penalty = found.by_descent(problem, z, columns), problem.penalty.restricted(columns)
+        return _predictions(problem, z, w, penalty, fits, intercept)
+    if problem.datafit.row_wise:
+        model = of_targets(problem, z, support, w_S, intercept)
+        return None if interpolates(problem, model.freedom) else model.predictions(problem.design, z)
+    model = of_classes(problem, z, support, w_S, intercept)
+    if interpolates(problem, model.freedom):
+        return None
+    if not model.descends:
+        return model.predictions(problem.design, z)
+    fits = (Fits(Z, D[:, 0], model.moved(rows, Z, D)) for rows, Z, _, D in model.each(problem.design))
+    return _predictions(problem, z, model.w[:, 0], model.penalty, fits, intercept)
+
+
+def _predictions(
+    problem: Problem, z: Matrix, w: Vector, penalty: Separable | Blockwise, fits: Iterable[Fits], intercept: bool
+) -> Matrix:
+    """From second-order models without each row, or where these are too far off and rows few, from fits."""
+    if not is_little_work(problem, w.size):
+        return np.asarray(z + np.concatenate([each.moved for each in fits]).reshape(z.shape))
+    parts = ((each.images, each.steps, each.moved) for each in fits)
+    whole = Fits(*(np.concatenate(part) for part in zip(*parts, strict=True)))
+    moved = solved_anew(problem, z, w, penalty, whole, intercept=intercept)
+    return np.asarray(z + moved.reshape(z.shape))
 
 
 def interpolates(problem: Problem, freedom: float) -> bool:
