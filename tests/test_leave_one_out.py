@@ -36,7 +36,8 @@ CLASSES = {
     "one against the rest": lambda alpha: lh.OneVsRestLogistic(0.7 * alpha, **TIGHT),
 }
 
-BENT = ["logistic", "poisson", "gamma", "huber", "classes", "rows of classes", "against the rest"]
+BENT = ["groups", "logistic", "poisson", "gamma", "huber", "classes", "rows of classes", "against the rest"]
+by_groups = partial(lh.SparseGLM, "poisson", "group", groups=3)
 TWO_STAGES = {"adaptive": lambda alpha: lh.AdaptiveLasso(alpha, **TIGHT)}
 SLOPED = ["multi-task", "multi-task elastic net", "targets", "adaptive", "multinomial", "multinomial rows"]
 
@@ -135,7 +136,7 @@ def test_classes_where_little_is_shrunk(name):
 @pytest.mark.parametrize("seed", [0, 6, 8])
 @pytest.mark.parametrize("loss", BENT)
 def test_few_rows_whose_losses_bend(loss, seed):
-    """Where the second-order model alone is up to 10 % off."""
+    """Where the second-order model alone is up to 10 % off, and of groups infinitely."""
     n, p = (60, 90) if seed == 6 else (80, 60)
     X, Y = several(n, p, seed)
     rng, z = np.random.default_rng(seed), Y[:, 0] - Y[:, 0].mean()
@@ -144,12 +145,14 @@ def test_few_rows_whose_losses_bend(loss, seed):
         "poisson": (lh.PoissonLasso, rng.poisson(np.exp(0.3 * np.clip(z, -5.0, 5.0))).astype(float)),
         "gamma": (lh.GammaLasso, np.exp(0.3 * z) * rng.gamma(2.0, 0.5, size=n)),
         "huber": (lh.HuberLasso, z + rng.standard_t(2, size=n)),
+        "groups": (by_groups, rng.poisson(np.exp(0.3 * z)).astype(float)),
         "classes": (lh.MultinomialLogistic, labelled(n, p, seed)[1]),
         "rows of classes": (partial(lh.MultinomialLogistic, penalty="rows"), labelled(n, p, seed)[1]),
         "against the rest": (lh.OneVsRestLogistic, labelled(n, p, seed)[1]),
     }[loss]
-    largest = lh.alpha_max(X, y, loss=loss) if loss in ("logistic", "poisson", "gamma", "huber") else alpha_max(X, y)
-    model = kind(0.1 * largest, **TIGHT)
+    known = {"groups": "poisson"}.get(loss, loss)
+    largest = lh.alpha_max(X, y, loss=known) if known in ("logistic", "poisson", "gamma", "huber") else alpha_max(X, y)
+    model = kind(alpha=0.1 * largest, **TIGHT)
     assert exactly(model, X, y) == pytest.approx(by_n_fits(model, X, y, tol=1e-7), rel=0.02)
 
 

@@ -15,8 +15,9 @@ from lambdahat.penalties import Blockwise, Separable
 from lambdahat.problem import Problem
 
 _LITTLE_WORK, _MOST_WORK = 1e7, 1e9
-_UNSURE = 0.005  # of the criterion: what rows that are not solved anew may be off by, in all
-_ROUNDS, _SETTLED = 3, 0.03
+_UNSURE = 0.002  # of the criterion: what rows that are not solved anew may be off by, in all
+_FAR = 10.0  # times the loss of the fit: of rows whose model is of no use
+_ROUNDS, _HALVES, _SETTLED = 5, 8, 0.03
 
 
 def is_little_work(problem: Problem, q: int) -> bool:
@@ -84,8 +85,9 @@ class _Rows:
             forms = np.sum(others * np.sum(straight * U, axis=2), axis=1)
             along = np.abs(np.sum(others * np.sum(rest * U, axis=2), axis=1))
             own = s * np.abs(np.sum(self._slopes((self.z + moved)[None])[0] * moved, axis=1))
-            each = np.nan_to_num(own * np.divide(along, forms, out=np.ones(n), where=forms > 0.0), posinf=np.inf)
-            value = self._value(self.z + moved, s)
+            each = own * np.divide(along, forms, out=np.ones(n), where=forms > 0.0)
+            each = np.nan_to_num(each, nan=np.inf, posinf=np.inf)
+            value = np.fmin(self._value(self.z + moved, s), _FAR * self._value(self.z, s))
         order = np.argsort(-each, kind="stable")
         left = np.cumsum(each[order][::-1])[::-1]  # by this and all that count less
         return order[left > _UNSURE * value]
@@ -101,6 +103,8 @@ class _Rows:
             z = self.z + (flat @ d).reshape(n, r) + b
             return z, self._value(z, others) + (1.0 - float(s[i])) * self.penalty.value(self.w + d)
 
+        begins = (d, b), (np.zeros_like(d), np.zeros(r))  # where the model is of no use, at the fit with the row
+        d, b = min(begins, key=lambda begin: np.nan_to_num(at(*begin)[1], nan=np.inf))
         z, value = at(d, b)
         for _ in range(_ROUNDS):
             slopes = (others[:, None] * self._slopes(z[None])[0]).reshape(n * r)
@@ -117,6 +121,11 @@ class _Rows:
             descend(G, self.w[:, None], self.penalty, *nothing, share, step, pull[None, None].copy())
             new, offset = step[0, 0], b - level - shift @ (step[0, 0] - d)
             there, then = at(new, offset)
+            for _ in range(_HALVES):
+                if then <= value:
+                    break
+                new, offset = 0.5 * (d + new), 0.5 * (b + offset)
+                there, then = at(new, offset)
             if not then <= value:
                 break
             settled = np.linalg.norm(there - z) <= _SETTLED * np.linalg.norm(there - self.z)

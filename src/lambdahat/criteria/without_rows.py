@@ -37,18 +37,18 @@ def predictions_without_rows(
         if columns is None:
             return found.without(z)
         w = np.concatenate([w_S, np.zeros(columns.size - support.size)])
-        fits, penalty = found.by_descent(problem, z, columns), problem.penalty.restricted(columns)
-        return _predictions(problem, z, w, penalty, fits, intercept)
-    if problem.datafit.row_wise:
-        model = of_targets(problem, z, support, w_S, intercept)
-        return None if interpolates(problem, model.freedom) else model.predictions(problem.design, z)
-    model = of_classes(problem, z, support, w_S, intercept)
+        return _predictions(
+            problem, z, w, problem.penalty.restricted(columns), found.by_descent(problem, z, columns), intercept
+        )
+    model = (of_targets if problem.datafit.row_wise else of_classes)(problem, z, support, w_S, intercept)
     if interpolates(problem, model.freedom):
         return None
-    if not model.descends:
+    if not model.descends or model.w.shape[1] > 1:
         return model.predictions(problem.design, z)
     fits = (Fits(Z, D[:, 0], model.moved(rows, Z, D)) for rows, Z, _, D in model.each(problem.design))
-    return _predictions(problem, z, model.w[:, 0], model.penalty, fits, intercept)
+    penalty = problem.penalty.restricted(model.columns) if problem.datafit.row_wise else model.penalty
+    assert isinstance(penalty, Separable | Blockwise)
+    return _predictions(problem, z, model.w[:, 0], penalty, fits, intercept)
 
 
 def _predictions(
