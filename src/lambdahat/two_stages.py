@@ -17,8 +17,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lambdahat.design import Design, NormalEquations
-from lambdahat.linear import Vector
+from lambdahat.design import Columns, Design, NormalEquations
+from lambdahat.linear import Matrix, Vector
 from lambdahat.penalties import Separable
 from lambdahat.problem import Model, Problem, Solution
 
@@ -41,8 +41,8 @@ class Reweighting:
     gamma: float = 1.0
     epsilon: float = 0.01
 
-    def weights(self, u: Vector) -> Vector:
-        """ω, shape (p,)."""
+    def weights(self, u: Matrix) -> Matrix:
+        """ω, of the last axis."""
         with np.errstate(divide="ignore"):
             return np.asarray(((1.0 + self.epsilon) / (self._shares(u) + self.epsilon)) ** self.gamma)
 
@@ -59,9 +59,10 @@ class Reweighting:
         return np.asarray(out / abs(u[largest]))
 
     @staticmethod
-    def _shares(u: Vector) -> Vector:
+    def _shares(u: Matrix) -> Matrix:
         size = np.abs(u)
-        return np.asarray(size / (size.max(initial=0.0) or 1.0))
+        largest = size.max(axis=-1, initial=0.0, keepdims=True)
+        return np.asarray(size / np.where(largest > 0.0, largest, 1.0))
 
 
 class Initial(NamedTuple):
@@ -128,14 +129,19 @@ class TwoStages(Problem):
 
     def second(self, w: Vector) -> Problem:
         """The second stage after coefficients ``w`` of the first; its θ are the strengths ``α ω_j``."""
-        weights = self.weights(w)
-        with np.errstate(invalid="ignore"):
-            strengths = np.where(np.isinf(weights), np.inf, self.alpha * weights)
-        return self._with(self.penalty.each(strengths))
+        return self._with(self.penalty.each(self.strengths(w)))
 
-    def weights(self, w: Vector) -> Vector:
-        """ω, shape (p,), after coefficients ``w`` of the first stage."""
-        return np.where(self._weighed, self.reweighting.weights(self._sizes(w)), 1.0)
+    def strengths(self, w: Matrix, columns: Columns | None = None) -> Matrix:
+        """``α ω_j`` of all columns or some, the last axis; then the first stage's ``w`` are theirs, all others zero."""
+        weights = self.weights(w, columns)
+        with np.errstate(invalid="ignore"):
+            return np.where(np.isinf(weights), np.inf, self.alpha * weights)
+
+    def weights(self, w: Matrix, columns: Columns | None = None) -> Matrix:
+        """ω alike."""
+        on = slice(None) if columns is None else columns
+        sizes = np.where(self._weighed[on], self.design.scales[on] * w, 0.0)
+        return np.where(self._weighed[on], self.reweighting.weights(sizes), 1.0)
 
     def weights_vjp(self, w: Vector, slopes: Vector) -> Vector:
         """``(∂ω/∂w)ᵀ slopes``, shape (p,)."""

@@ -129,7 +129,9 @@ class AtRisk:
             if not smooth:
                 now = before[:, None].copy()
                 of_rows = (Z[moving], omegas[moving], np.zeros((moving.size, 2, 1)), shares[moving])
-                descend(self.G, self.w[:, None], self.penalty, *of_rows, now, slopes[moving][:, None])
+                descend(
+                    self.G, self.w[:, None], self.penalty, *of_rows, now, slopes[moving][:, None], self._sizes(before)
+                )
                 D[moving] = now[:, 0]
             if turn > 0:
                 moving = moving[self._sizes(D[moving] - before) > _SETTLED * self._sizes(D[moving])]

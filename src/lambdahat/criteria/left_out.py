@@ -100,23 +100,32 @@ class LeftOut:
 
     def each(self, design: Design) -> Iterator[tuple[slice, Matrix, Matrix, Matrix]]:
         """Runs of rows, their images, by how much Newton steps move their predictions, and steps, by descent if any."""
-        S, T = self.support, self.w.shape[1]
-        kind = OfOneVector if T == 1 else OfTargets
-        newton = kind.at(self.G[np.ix_(S, S)], self._curvature, -self.gradient[S])
-        offset = np.zeros_like(self.omegas[0]) if self.B is None else symmetric_pinv(self.B)
-        at_once = max(1, _AT_ONCE // max(1, self.w.size * offset.size))
+        at_once = max(1, _AT_ONCE // max(1, self.w.size * self.omegas[0].size))
         for part in design.row_blocks(self.columns):
             X, first = part.dense(), part.rows.start
             for start in range(0, len(X), at_once):
                 Z = self.images(X[start : start + at_once])
                 rows = slice(first + start, first + start + len(Z))
-                of_rows = (self.omegas[rows], self.terms[rows], self.shares[rows])
-                moved, steps = newton.without(Z[:, :, S], offset, *of_rows)
-                D = np.zeros((len(Z), *self.w.T.shape))
-                D[:, :, S] = steps.transpose(0, 2, 1)
+                moved, D = self.newton_steps(rows, Z)
                 if self.descends:
                     self.descend(rows, Z, D)
                 yield rows, Z, moved, D
+
+    @cached_property
+    def newton(self) -> OfOneVector | OfTargets:
+        """Newton's step on the support."""
+        S = self.support
+        kind = OfOneVector if self.w.shape[1] == 1 else OfTargets
+        return kind.at(self.G[np.ix_(S, S)], self._curvature, -self.gradient[S])
+
+    def newton_steps(self, rows: slice, Z: Matrix) -> tuple[Matrix, Matrix]:
+        """By how much predictions of rows move without them, and steps of shape (m, T, q): on the support."""
+        offset = np.zeros_like(self.omegas[0]) if self.B is None else symmetric_pinv(self.B)
+        of_rows = (self.omegas[rows], self.terms[rows], self.shares[rows])
+        moved, steps = self.newton.without(Z[:, :, self.support], offset, *of_rows)
+        D = np.zeros((len(Z), *self.w.T.shape))
+        D[:, :, self.support] = steps.transpose(0, 2, 1)
+        return moved, D
 
     def _offsets(self, rows: slice) -> tuple[Matrix, Matrix]:
         """``(B − Ω_i)⁻¹``, and what the terms of a row are multiplied with to have the offset at its best."""
@@ -128,7 +137,8 @@ class LeftOut:
         """Solve without each of some rows, from steps D, which change in place; each may have its own ``l1``."""
         follows = self._offsets(rows)[1]
         of_rows = (Z, follows @ self.omegas[rows], follows @ self.terms[rows], self.shares[rows])
-        descend(self.G, self.w, self.penalty, *of_rows, D, D @ self.G + self.gradient.T, l1)
+        images = D @ self.G
+        descend(self.G, self.w, self.penalty, *of_rows, D, images + self.gradient.T, sizes(D, images), l1)
 
     def moved(self, rows: slice, Z: Matrix, D: Matrix) -> Matrix:
         """By how much predictions of rows move with steps D, and the best offset."""
@@ -139,14 +149,14 @@ class LeftOut:
 
 def descend(
     G: Matrix, w: Matrix, penalty: Separable | Blockwise, Z: Matrix, omegas: Matrix, terms: Matrix, shares: Vector,
-    D: Matrix, slopes: Matrix, l1: Matrix | None = None,
+    D: Matrix, slopes: Matrix, size: Vector, l1: Matrix | None = None,
 ) -> None:  # fmt: skip
     """Solve without each of m rows, by descent from steps ``D`` of shape (m, T, q), which change in place.
 
-    ``slopes`` are those of the quadratic at D, before the terms of rows (they are overwritten), and ``l1``, of shape
-    (m, q), strengths in the place of the penalty's. See :func:`lambdahat.kernels.left_out.without_rows_of_blocks`.
+    ``slopes`` are those of the quadratic at D, before the terms of rows (they are overwritten), ``size`` what steps are
+    little against, and ``l1``, of shape (m, q), strengths in the place of the penalty's. See
+    :func:`lambdahat.kernels.left_out.without_rows_of_blocks`.
     """
-    sizes = np.sqrt(np.maximum(np.sum(D * (D @ G), axis=(1, 2)), 0.0))
     if isinstance(penalty, Blockwise):
         blocks = (*block_bounds(G, penalty.labels), penalty.norms, penalty.l2)
     else:
@@ -154,5 +164,10 @@ def descend(
     l1 = np.minimum(penalty.l1[None] if l1 is None else l1, _INFINITE)
     left_out.without_rows_of_blocks(
         G, *blocks, l1, penalty.positive, np.ascontiguousarray(w.T), Z, omegas, terms, shares, D, slopes,
-        sizes, _SWEEPS, _SETTLED,
+        size, _SWEEPS, _SETTLED,
     )  # fmt: skip
+
+
+def sizes(D: Matrix, images: Matrix) -> Vector:
+    """``√⟨D, G D⟩`` of m steps, from their images ``G D``, of shape (m, T, q)."""
+    return np.asarray(np.sqrt(np.maximum(np.sum(D * images, axis=(1, 2)), 0.0)))

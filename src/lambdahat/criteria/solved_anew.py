@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from lambdahat.criteria.influences import Fits
-from lambdahat.criteria.left_out import descend, symmetric_pinv
+from lambdahat.criteria.left_out import descend, sizes, symmetric_pinv
 from lambdahat.datafits import RootMeanSquare
 from lambdahat.linear import Matrix, Vector
 from lambdahat.penalties import Blockwise, Separable
@@ -118,7 +118,8 @@ class _Rows:
                 level, shift = inverse @ slopes.reshape(n, r).sum(axis=0), inverse @ across
                 G, pull = G - across.T @ shift, pull - across.T @ level
             step = d[None, None].copy()
-            descend(G, self.w[:, None], self.penalty, *nothing, share, step, pull[None, None].copy())
+            of_quadratic = pull[None, None].copy(), sizes(step, step @ G)
+            descend(G, self.w[:, None], self.penalty, *nothing, share, step, *of_quadratic)
             new, offset = step[0, 0], b - level - shift @ (step[0, 0] - d)
             there, then = at(new, offset)
             for _ in range(_HALVES):

@@ -14,6 +14,7 @@ from lambdahat.criteria.solved_anew import is_little_work, solved_anew
 from lambdahat.design import Columns
 from lambdahat.linear import Matrix, Vector
 from lambdahat.penalties import Blockwise, Entrywise, Separable
+from lambdahat.penalties.base import strength
 from lambdahat.problem import Problem, Solution
 from lambdahat.two_stages import Stages, TwoStages
 
@@ -168,14 +169,18 @@ def two_stages_without_rows(problem: TwoStages, solution: Solution, *, intercept
     first, last = models
     if interpolates(second, last.freedom):
         return None
-    out, w = z.copy(), start.copy()
+    out, S, place = z.copy(), last.support, np.empty(problem.n_features, np.intp)
+    place[last.columns] = np.arange(last.columns.size)
     X = np.concatenate([part.dense() for part in problem.design.row_blocks(last.columns)])
+    factors, l1, signs = problem.penalty.l1_factors[last.columns], last.penalty.l1, np.sign(last.w[S, 0])
     for rows, _, _, moves in first.each(problem.design):
-        Z = X[rows][:, None]
-        D, l1 = np.zeros((len(Z), 1, last.w.size)), np.empty((len(Z), last.w.size))
-        for k in range(len(Z)):
-            w[first.columns] = first.w[:, 0] + moves[k, 0]
-            l1[k] = problem.second(w).penalty.l1[last.columns]
-        last.descend(rows, Z, D, l1)
+        Z, initial = X[rows][:, None], np.zeros((len(moves), last.w.size))
+        initial[:, place[first.columns]] = first.w[:, 0] + moves[:, 0]
+        strengths = strength(factors, problem.strengths(initial, last.columns))
+        D, finite = last.newton_steps(rows, Z)[1], np.isfinite(strengths)
+        changes = np.where(finite[:, S], strengths[:, S] - l1[S], 0.0)
+        D[:, 0, S] -= (signs * changes) @ last.newton.inverse
+        D[:, 0] = np.where(finite & ((last.w[:, 0] + D[:, 0]) * last.w[:, 0] > 0.0), D[:, 0], -last.w[:, 0])
+        last.descend(rows, Z, D, strengths)
         out[rows] += last.moved(rows, Z, D)[:, 0]
     return out
