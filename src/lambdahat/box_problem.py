@@ -156,10 +156,13 @@ class BoxProblem:
         """
         ridge = damping * self.curvature[rows]
         if self.is_factorised(rows):
-            X_S = self.domain.flattened(self.rows.gather(rows, self.domain.face(w[:-1])))
-            if damping > 0.0 and rows.size > X_S.shape[1] + 1:
-                return self._solve_by_columns(X_S, b, ridge)
-            H = np.asarray(X_S @ X_S.T + self.constant**2)
+            if self.domain.is_everything and self.rows.has_small_gram:
+                H = self.rows.gram[np.ix_(rows, rows)] + self.constant**2
+            else:
+                X_S = self.domain.flattened(self.rows.gather(rows, self.domain.face(w[:-1])))
+                if damping > 0.0 and rows.size > X_S.shape[1] + 1:
+                    return self._solve_by_columns(X_S, b, ridge)
+                H = np.asarray(X_S @ X_S.T + self.constant**2)
             H[np.diag_indices_from(H)] += ridge
             return solve_dense(H, b)
 

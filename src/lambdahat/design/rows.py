@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from lambdahat.design.storage import Columns, DenseStorage, SparseStorage, as_storage
 from lambdahat.linear import Matrix, Vector
 
+_MOST_ROWS = 2500
 _ROUNDING = float(np.finfo(np.float64).eps) ** 2
 
 
@@ -56,6 +57,19 @@ class RowStorage:
         n, p = self.shape
         out = self.transposed.variances(np.arange(n, dtype=np.int32), np.ones(p), self.means)
         return np.where(out > _ROUNDING * p * self.squared_norms, out, 0.0)
+
+    @property
+    def has_small_gram(self) -> bool:
+        """Whether to keep all products of rows: they are no larger than X, and soon made."""
+        n, p = self.shape
+        return isinstance(self.transposed, DenseStorage) and n <= min(p, _MOST_ROWS)
+
+    @cached_property
+    def gram(self) -> Matrix:
+        """``XXᵀ`` of a dense matrix."""
+        assert isinstance(self.transposed, DenseStorage)
+        X = np.asarray(self.transposed.X.T, dtype=np.float64)
+        return np.asarray(X @ X.T)
 
     def predict(self, w: Vector) -> Vector:
         """``Xw``."""
