@@ -89,13 +89,21 @@ def partial_likelihoods(model: Any, X: np.ndarray, y: np.ndarray) -> float:
     return total
 
 
+def refitted(model: Any, X: np.ndarray, y: np.ndarray) -> None:
+    """A fit without each row, from nothing."""
+    for i in range(len(y)):
+        others = np.arange(len(y)) != i
+        model.fit(X[others], y[others])
+
+
 def compared(problem: str, model: Any, X: np.ndarray, y: np.ndarray, *, kind: str = ONE) -> Record:
-    """One evaluation, slope included, by each; both warm their kernels first."""
+    """One evaluation, slope included, against n fits of the estimator, and n folds of our own that start warm."""
     from lambdahat import ALO, CrossValidation
 
     evaluate(model, ALO(), X, y)
     approximate, one = clock(lambda: evaluate(model, ALO(), X, y), REPEATS)
-    brute, all_of_them = clock(lambda: evaluate(model, CrossValidation(LeaveOneOut()), X, y))
+    brute, _ = clock(lambda: refitted(model, X, y))
+    warm, all_of_them = clock(lambda: evaluate(model, CrossValidation(LeaveOneOut()), X, y))
     if y.dtype.names:  # folds are judged by their own partial likelihood, which one row has none of
         all_of_them = partial_likelihoods(model.set_params(tol=1e-7), X, y)
     return {
@@ -105,6 +113,7 @@ def compared(problem: str, model: Any, X: np.ndarray, y: np.ndarray, *, kind: st
         "peer": "its own n fits",
         "peer_seconds": brute,
         "ratio": approximate / brute,
+        "warm_seconds": warm,
         "off": one / all_of_them - 1.0,
     }
 
@@ -122,15 +131,18 @@ def bars(records: list[Record]) -> list[Record]:
         of = [record for record in records if record["kind"] == kind]
         if not of:
             continue
-        ratio = min(1.0 / record["ratio"] for record in of)
+        cheaper = [1.0 / record["ratio"] for record in of]
+        warm = [record["warm_seconds"] / record["lambdahat"] for record in of]
         off = max(abs(record["off"]) for record in of)
+        what = f"approximate leave-one-out, {kind}: cheaper than n fits"
         found += [
-            bar(
-                f"approximate leave-one-out, {kind}: least, cheaper than n fits",
-                "≥ 50×",
-                times(ratio),
-                ratio >= CHEAPER,
-            ),
+            bar(what, "≥ 50×", _shown(cheaper), min(cheaper) >= CHEAPER),
+            bar("the same: than n folds that start warm", "≥ 50×", _shown(warm), min(warm) >= CHEAPER),
             bar("the same: farthest from n fits", "within 2 %", f"{100.0 * off:.2f} %", off <= OFF),
         ]
     return found
+
+
+def _shown(ratios: list[float]) -> str:
+    held = sum(ratio >= CHEAPER for ratio in ratios)
+    return f"{times(min(ratios))} to {times(max(ratios))}; holds in {held} of {len(ratios)}"
