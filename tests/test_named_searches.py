@@ -2,6 +2,7 @@
 
 import importlib.util
 import warnings
+from itertools import count
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from sklearn.base import clone
 from sklearn.linear_model import enet_path
 from sklearn.model_selection import KFold
 
-from lambdahat import ElasticNet, GradientSearch, HeldOut, Lasso, Ridge, WeightedLasso
+from lambdahat import ElasticNet, GradientSearch, HeldOut, Lasso, Ridge, SparseLogisticRegression, WeightedLasso
 from lambdahat.estimators.optimizers import OPTIMIZERS
 from lambdahat.outer import (
     HOAG,
@@ -135,13 +136,29 @@ def test_budget_of_evaluations(name, max_evals, model):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_budget_of_seconds(name, model, monkeypatch):
-    """A clock that moves by a second whenever it is looked at."""
-    ticks = iter(range(10_000))
+    """A clock that moves by a second whenever it is looked at: which it is between rounds of the solver too."""
+    ticks = count()
     monkeypatch.setattr("lambdahat.search.objective.time.perf_counter", lambda: float(next(ticks)))
-    search = GradientSearch(model, cv=3, optimizer=name, max_seconds=8, random_state=0).fit(S.X, S.y)
+    search = GradientSearch(model, cv=3, optimizer=name, max_seconds=20, random_state=0).fit(S.X, S.y)
+    assert next(ticks) <= 24
     assert 1 < search.n_evals_ < 8
-    assert "stopped after max_seconds=8 seconds" in search.status_
-    assert search.trace_.seconds[-2] < 8.0
+    assert "stopped after max_seconds=20 seconds" in search.status_
+    assert search.trace_.seconds[-1] < 20.0
+    assert search.predict(S.X).shape == (60,)
+
+
+def test_a_solve_that_takes_long_is_given_up(monkeypatch):
+    """The second evaluation alone would take hundreds of rounds."""
+    rng = np.random.default_rng(0)
+    X = np.cumsum(rng.normal(size=(60, 300)), axis=1)
+    y = (rng.normal(size=60) > 0.0).astype(int)
+    ticks = count()
+    monkeypatch.setattr("lambdahat.search.objective.time.perf_counter", lambda: float(next(ticks)))
+    model = SparseLogisticRegression(tol=1e-12, max_iter=100_000)
+    two_points = Grid(2, inner_tol=1e-12)
+    search = GradientSearch(model, cv=3, optimizer=two_points, bounds=(1e-7, 1e3), max_seconds=30).fit(X, y)
+    assert next(ticks) <= 33
+    assert (search.n_evals_, search.status_) == (1, "stopped after max_seconds=30 seconds (1 evaluations)")
 
 
 def test_one_evaluation_is_always_made():

@@ -80,8 +80,8 @@ class GradientSearch(MetaEstimatorMixin, BaseEstimator):
     max_evals : int, default 200
         Bound on the evaluations of the criterion.
     max_seconds : float, optional
-        No evaluation but the first begins later than this after the start of the search; one that has begun is
-        finished, and so is the refit.
+        The search ends this long after its start, but not before its first evaluation. One that has begun is given up
+        between two rounds of its solver (that of support vector machines goes on to its end); the refit is done.
     random_state : int, RandomState, Generator or None, default None
         For ``"random"`` and ``"bayesian"``; an optimizer object has its own seed.
     refit : bool, default True

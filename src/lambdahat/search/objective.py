@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
@@ -151,8 +151,7 @@ class CriterionObjective:
     def __call__(self, x: Vector, tol: float, gradient: bool = True) -> Point:
         if len(self.visited) >= self.max_evals:
             raise Stop(f"stopped after max_evals={self.max_evals} evaluations")
-        if self.max_seconds is not None and self.visited and self._seconds() >= self.max_seconds:
-            raise Stop(f"stopped after max_seconds={self.max_seconds:g} seconds")
+        self._stop_in_time()
         x = np.array(x, dtype=np.float64)
         values = self.space.values(x)
         seen = self._evaluate(x, values, tol, gradient) if np.all(np.isfinite(values)) else None
@@ -217,10 +216,14 @@ class CriterionObjective:
         point = Point(x, value, slope, decisive if led else None)
         return _Visited(x, point, fold_values, decisive, packed, tol, size, self._seconds())
 
-    @property
-    def _run(self) -> Callable[..., Any]:
-        """Maps a function over problems or folds."""
-        return self._pool.map if self._pool else map
+    def _run(self, function: Callable[..., Any], *items: Any) -> Iterable[Any]:
+        """Map over problems or folds; solvers do at every round, so that one that takes long ends with the search."""
+        self._stop_in_time()
+        return (self._pool.map if self._pool else map)(function, *items)
+
+    def _stop_in_time(self) -> None:
+        if self.max_seconds is not None and self.visited and self._seconds() >= self.max_seconds:
+            raise Stop(f"stopped after max_seconds={self.max_seconds:g} seconds")
 
     def _solved(
         self, problems: Sequence[Any], nearest: _Visited | None, tol: float, *, probes: bool
