@@ -142,6 +142,15 @@ class BoxProblem:
         half, residual = 0.5 * float(w @ w), self.y - z
         return half + self.penalty.conjugate(residual), half + float(residual @ beta) - self.penalty.value(beta)
 
+    def gram(self, rows: Columns) -> Matrix:
+        """``X Xᵀ`` of some rows, of shape (m, m)."""
+        if isinstance(self.rows.transposed, SparseStorage):
+            K = self.rows.transposed.gram(rows, np.ones(self.n_features))
+        else:
+            X = self.rows.gather(rows, np.ones(self.n_features, dtype=bool))
+            K = X @ X.T
+        return np.asarray(K + self.constant**2)
+
     def is_factorised(self, rows: Columns) -> bool:
         """Whether the system of some rows is solved by a factorisation."""
         return not isinstance(self.rows.transposed, SparseStorage) and rows.size <= _FACTORISED
