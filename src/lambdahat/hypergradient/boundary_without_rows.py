@@ -21,7 +21,7 @@ from lambdahat.solvers import solve
 
 _RIDGE = 1e-10  # over the largest curvature: rows that depend on each other have one solution then
 _SLACK = 1e-9  # of coefficients in units of the box, of residuals in units of the largest
-_CHANGES, _STEPS = 128, 1000
+_MOST_PIVOTS = 300
 _TOL = 1e-9  # of a fit without a row, where steps do not end
 
 
@@ -55,7 +55,7 @@ def predictions_without_rows(problem: BoxProblem, solution: Solution) -> tuple[V
     residuals = problem.y[rows] - z[rows]
     size = float(np.abs(residuals).max(initial=0.0))
     T = _tableau(problem.gram(rows), free)
-    drivers = np.where(free, slopes[np.minimum(places // 2, slopes.size - 1)], stops[each, places // 2])
+    held = np.where(free, slopes[np.minimum(places // 2, slopes.size - 1)], stops[each, places // 2])
     lowest, highest = np.append(-np.inf, slopes)[places // 2], np.append(slopes, np.inf)[places // 2]
     starts = np.where(free, beta[rows], np.clip(residuals, lowest, highest))
     by_C = np.where(free, 0.0, by_stop[each, places // 2])
@@ -63,13 +63,13 @@ def predictions_without_rows(problem: BoxProblem, solution: Solution) -> tuple[V
     rates = np.stack([by_C @ T, by_epsilon @ T])
 
     # Rows whose coefficient is zero are predicted as before, by what moves with θ.
-    found = np.where(free, drivers, starts)
+    found = np.where(free, held, starts)
     by_theta = np.where(free, np.stack([by_C, by_epsilon]), rates).T.copy()
     removed = np.flatnonzero(beta[rows] != 0.0)
     without, slopes_without = np.empty(removed.size), np.empty((removed.size, 2))
     box_left_out.without_rows(
-        T, places, starts, drivers, stops, slopes, by_stop, by_slope, rates, removed,
-        np.array([_SLACK, _SLACK * size]), min(_CHANGES, rows.size), _STEPS, without, slopes_without,
+        T, places, starts, held, stops, slopes, by_stop, by_slope, rates, removed,
+        np.array([_SLACK, _SLACK * size]), _MOST_PIVOTS, without, slopes_without,
     )  # fmt: skip
     found[removed], by_theta[removed] = without, slopes_without
     z[rows], out = problem.y[rows] - found, np.zeros((z.size, 2))
