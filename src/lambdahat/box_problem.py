@@ -16,7 +16,7 @@ the face of K it lies on, so that rows ``P x_i`` take the place of rows in all s
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any
 
@@ -184,6 +184,15 @@ class BoxProblem:
         scaled = X_S / ridge[:, None]
         K = np.asarray(np.eye(X_S.shape[1]) + X_S.T @ scaled)
         return np.asarray(b / ridge - scaled @ solve_dense(K, scaled.T @ b))
+
+
+@dataclass(frozen=True, eq=False)
+class EachLeftOut(BoxProblem):
+    """The same problem, judged by predictions of each row by the solution without it."""
+
+    @classmethod
+    def of(cls, problem: BoxProblem) -> EachLeftOut:
+        return cls(**{each.name: getattr(problem, each.name) for each in fields(problem)})
 
 
 @dataclass(frozen=True)

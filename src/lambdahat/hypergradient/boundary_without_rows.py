@@ -26,15 +26,20 @@ _TOL = 1e-9  # of a fit without a row, where steps do not end
 
 
 def boundary_without_rows(
-    problem: BoxProblem, solution: Solution, judge: Judge, *, tol: float
+    problem: BoxProblem, solution: Solution, judge: Judge
 ) -> tuple[float, Vector]:
     """A criterion of predictions of all rows without themselves, and its gradient with respect to θ = (C, ε).
 
-    As :func:`lambdahat.hypergradient.boundary` has it, but for ``judge``, which takes predictions for coefficients.
+    ``judge`` takes these predictions where others take coefficients.
     """
     z, by_theta = predictions_without_rows(problem, solution)
     value, slopes, _ = judge(np.arange(z.size, dtype=np.int32), z, 0.0)
     return value, slopes @ by_theta
+
+
+def judged_without_rows(problem: BoxProblem, solution: Solution, judge: Judge) -> float:
+    """The criterion alone."""
+    return boundary_without_rows(problem, solution, judge)[0]
 
 
 def predictions_without_rows(problem: BoxProblem, solution: Solution) -> tuple[Vector, Matrix]:
