@@ -2,13 +2,15 @@
 
 Where the sets of the dual stay the same these are the predictions by the span of support vectors (Vapnik & Chapelle,
 *Bounds on error expectation for support vector machines*, Neural Computation 2000). Sets do change, so that the weight
-of the row is taken to zero step by step (:mod:`lambdahat.kernels.box_left_out`): this is leave-one-out itself. At the
-sets where that ends the solution is linear in θ, which is the formula of :mod:`lambdahat.hypergradient.boundary`.
+of a row is taken to zero from one change to the next (:mod:`lambdahat.kernels.box_left_out`): this is leave-one-out
+itself. At the sets where that ends the solution is linear in θ, as in :mod:`lambdahat.hypergradient.boundary`.
 """
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve
 
 from lambdahat.box_problem import BoxProblem, Dual
@@ -19,15 +21,13 @@ from lambdahat.linear import Matrix, Vector
 from lambdahat.problem import Solution
 from lambdahat.solvers import solve
 
-_RIDGE = 1e-10  # over the largest curvature: rows that depend on each other have one solution then
+_RIDGE = 1e-11  # over the largest curvature: rows that depend on each other have one solution then
 _SLACK = 1e-9  # of coefficients in units of the box, of residuals in units of the largest
 _MOST_PIVOTS = 300
-_TOL = 1e-9  # of a fit without a row, where steps do not end
+_TOL = 1e-9  # of a fit without a row, where pivots do not end
 
 
-def boundary_without_rows(
-    problem: BoxProblem, solution: Solution, judge: Judge
-) -> tuple[float, Vector]:
+def boundary_without_rows(problem: BoxProblem, solution: Solution, judge: Judge) -> tuple[float, Vector]:
     """A criterion of predictions of all rows without themselves, and its gradient with respect to θ = (C, ε).
 
     ``judge`` takes these predictions where others take coefficients.
@@ -45,81 +45,77 @@ def judged_without_rows(problem: BoxProblem, solution: Solution, judge: Judge) -
 def predictions_without_rows(problem: BoxProblem, solution: Solution) -> tuple[Vector, Matrix]:
     """Predictions of each row by the solution without it, shape (n,), and their derivatives, shape (n, 2)."""
     assert isinstance(solution.workspace, Dual)
-    beta, penalty = solution.workspace.beta, problem.penalty
-    z = problem.prediction(problem.weights(solution))
-    rows = np.flatnonzero((penalty.lower < penalty.upper) & (problem.curvature > 0.0)).astype(np.int32)
+    all_beta, penalty = solution.workspace.beta, problem.penalty
+    z, z_by_theta = problem.prediction(problem.weights(solution)), np.zeros((all_beta.size, 2))
+    is_free = np.zeros(all_beta.size, dtype=bool)
+    is_free[penalty.generalized_support(all_beta)] = True
+    in_use = (penalty.lower < penalty.upper) & (problem.curvature > 0.0)
+    free, held = np.flatnonzero(is_free & in_use), np.flatnonzero(~is_free & in_use)
+    rows = np.concatenate([free, held]).astype(np.int32)
+    if rows.size == 0:
+        return z, z_by_theta
+    beta, residual = all_beta[rows], problem.y[rows] - z[rows]
+
+    # The staircase: coefficients at stops, and residuals at slopes between these.
+    lower, upper, zero = penalty.lower_factors[rows], penalty.upper_factors[rows], np.zeros(rows.size)
     kinks = [-penalty.epsilon, penalty.epsilon] if penalty.epsilon > 0.0 else [0.0]
     slopes, by_slope = np.array(kinks), np.sign(kinks)
-    middle = [np.zeros(rows.size)] * (len(kinks) - 1)
-    stops = np.column_stack([penalty.lower[rows], *middle, penalty.upper[rows]])
-    factors = [penalty.lower_factors[rows], *middle, penalty.upper_factors[rows]]
-    by_stop = np.column_stack(factors)
+    by_stop = np.column_stack([lower, zero, upper] if penalty.epsilon > 0.0 else [lower, upper])
+    stops = penalty.C * by_stop
+    places = np.sum(beta[:, None] > stops, axis=1) + np.sum(beta[:, None] >= stops, axis=1) - 1
+    step, m = places // 2, free.size
 
-    places = _places(beta[rows], stops)
-    free, each = places % 2 == 1, np.arange(rows.size)
-    residuals = problem.y[rows] - z[rows]
-    size = float(np.abs(residuals).max(initial=0.0))
-    T = _tableau(problem.gram(rows), free)
-    held = np.where(free, slopes[np.minimum(places // 2, slopes.size - 1)], stops[each, places // 2])
-    lowest, highest = np.append(-np.inf, slopes)[places // 2], np.append(slopes, np.inf)[places // 2]
-    starts = np.where(free, beta[rows], np.clip(residuals, lowest, highest))
-    by_C = np.where(free, 0.0, by_stop[each, places // 2])
-    by_epsilon = np.where(free, by_slope[np.minimum(places // 2, slopes.size - 1)], 0.0)
-    rates = np.stack([by_C @ T, by_epsilon @ T])
+    T = _tableau(problem.gram(rows), m)
+    lowest, highest = np.append(-np.inf, slopes)[step[m:]], np.append(slopes, np.inf)[step[m:]]
+    moving = np.concatenate([beta[:m], np.clip(residual[m:], lowest, highest)])
+    at_rest = np.concatenate([slopes[step[:m]], beta[m:]])
+    held_by_C = np.concatenate([np.zeros(m), by_stop[np.arange(m, rows.size), step[m:]]])
+    held_by_epsilon = np.concatenate([by_slope[step[:m]], zero[m:]])
+    rates = np.stack([held_by_C @ T, held_by_epsilon @ T])
 
-    # Rows whose coefficient is zero are predicted as before, by what moves with θ.
-    found = np.where(free, held, starts)
-    by_theta = np.where(free, np.stack([by_C, by_epsilon]), rates).T.copy()
-    removed = np.flatnonzero(beta[rows] != 0.0)
-    without, slopes_without = np.empty(removed.size), np.empty((removed.size, 2))
+    # A row whose coefficient is zero is predicted as before.
+    by_theta = -rates.T
+    removed = np.flatnonzero(beta)
+    without, by_theta_without = np.empty(removed.size), np.empty((removed.size, 2))
     box_left_out.without_rows(
-        T, places, starts, held, stops, slopes, by_stop, by_slope, rates, removed,
-        np.array([_SLACK, _SLACK * size]), _MOST_PIVOTS, without, slopes_without,
+        T, places, moving, at_rest, stops, slopes, by_stop, by_slope, rates, removed,
+        _SLACK * np.array([1.0, np.abs(residual).max()]), _MOST_PIVOTS, without, by_theta_without,
     )  # fmt: skip
-    found[removed], by_theta[removed] = without, slopes_without
-    z[rows], out = problem.y[rows] - found, np.zeros((z.size, 2))
-    out[rows] = -by_theta
-    for i in rows[removed[~np.isfinite(without)]]:
-        z[i], out[i] = _by_another_fit(problem, solution, i)
-    return z, out
+    z[rows[removed]], by_theta[removed] = problem.y[rows[removed]] - without, -by_theta_without
+    z_by_theta[rows] = by_theta
+    for i in rows[removed[np.isnan(without)]]:
+        z[i], z_by_theta[i] = _by_another_fit(problem, solution, i)
+    return z, z_by_theta
 
 
-def _places(beta: Vector, stops: Matrix) -> np.ndarray:
-    """Where coefficients are: at stop v (2v) or between it and the next (2v + 1)."""
-    above = np.sum(beta[:, None] > stops, axis=1)
-    return above + np.sum(beta[:, None] >= stops, axis=1) - 1
+def _tableau(K: Matrix, m: int) -> Matrix:
+    """What moves, by what is held: coefficients of the first m, free rows by residuals, the others the other way round.
 
-
-def _tableau(K: Matrix, free: np.ndarray) -> Matrix:
-    """What moves, by what drives: coefficients of free rows by residuals, residuals of the others by coefficients.
-
-    With ``A = K_FF⁻¹ K_FR`` (a principal pivot of the Gram matrix)
+    It is minus the Gram matrix after pivots at the free rows, F. With ``A = K_FF⁻¹ K_FR``:
 
         [ −K_FF⁻¹      A               ]
         [ −Aᵀ          K_RF A − K_RR   ]
     """
-    F, R = np.flatnonzero(free), np.flatnonzero(~free)
+    K[np.diag_indices_from(K)] += _RIDGE * K.diagonal().max()
     T = -K
-    if F.size:
-        H = K[np.ix_(F, F)]
-        H[np.diag_indices_from(H)] += _RIDGE * K.diagonal().max()
-        factor = cho_factor(H, lower=True, overwrite_a=True, check_finite=False)
-        A = cho_solve(factor, K[np.ix_(F, R)], check_finite=False)
-        T[np.ix_(F, F)] = -cho_solve(factor, np.eye(F.size), check_finite=False)
-        T[np.ix_(F, R)], T[np.ix_(R, F)] = A, -A.T
-        T[np.ix_(R, R)] += K[np.ix_(R, F)] @ A
-    T[R, R] -= _RIDGE * K.diagonal().max(initial=0.0)
+    if m:
+        factor = cho_factor(K[:m, :m], lower=True, check_finite=False)
+        T[:m, :m] = -cho_solve(factor, np.eye(m), check_finite=False)
+        T[:m, m:] = cho_solve(factor, K[:m, m:], check_finite=False)
+        T[m:, :m] = -T[:m, m:].T
+        T[m:, m:] += K[m:, :m] @ T[:m, m:]
     return T
 
 
 def _by_another_fit(problem: BoxProblem, solution: Solution, i: int) -> tuple[float, Vector]:
-    """Prediction of a row, and its derivatives, by a fit to the others."""
-    lower, upper, row = problem.penalty.lower_factors.copy(), problem.penalty.upper_factors.copy(), np.array([i])
+    """The prediction of a row, and its derivatives, by a fit to the others."""
+    lower, upper = problem.penalty.lower_factors.copy(), problem.penalty.upper_factors.copy()
     lower[i] = upper[i] = 0.0
-    left = replace(problem, penalty=replace(problem.penalty, lower_factors=lower, upper_factors=upper))
+    without = replace(problem, penalty=replace(problem.penalty, lower_factors=lower, upper_factors=upper))
+    row: NDArray[np.int32] = np.array([i], dtype=np.int32)
+    x = problem.rows.combine(row, np.ones(1))
 
-    def judge(columns: object, w: Vector, intercept: float) -> tuple[float, Vector, float]:
-        full = np.append(w, intercept / problem.constant if problem.constant else 0.0)
-        return float(problem.prediction_on(row, full)[0]), problem.rows.combine(row, np.ones(1)), 1.0
+    def judge(columns: Any, w: Vector, intercept: float) -> tuple[float, Vector, float]:
+        return float(x @ w) + intercept, x, 1.0
 
-    return boundary(left, solve(left, tol=_TOL, start=solution), judge, tol=_TOL)
+    return boundary(without, solve(without, tol=_TOL, start=solution), judge, tol=_TOL)
