@@ -16,11 +16,12 @@ the face of K it lies on, so that rows ``P x_i`` take the place of rows in all s
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lambdahat.datafits import Datafit
 from lambdahat.design import Columns, Design, RowStorage, SparseStorage
@@ -188,11 +189,24 @@ class BoxProblem:
 
 @dataclass(frozen=True, eq=False)
 class EachLeftOut(BoxProblem):
-    """The same problem, judged by predictions of each row by the solution without it."""
+    """The same problem, judged by predictions of each row by the solution without it.
+
+    Attributes
+    ----------
+    kinds : array of shape (n,)
+        Of rows.
+    stretches : array of shape (n, number of kinds)
+        What boxes of rows of a kind are multiplied by where a row is left out: weights that balance classes depend on
+        all rows.
+    """
+
+    kinds: NDArray[np.intp] = field(kw_only=True)
+    stretches: Matrix = field(kw_only=True)
 
     @classmethod
-    def of(cls, problem: BoxProblem) -> EachLeftOut:
-        return cls(**{each.name: getattr(problem, each.name) for each in fields(problem)})
+    def of(cls, problem: BoxProblem, kinds: NDArray[np.intp], stretches: Matrix) -> EachLeftOut:
+        own = {each.name: getattr(problem, each.name) for each in fields(BoxProblem)}
+        return cls(**own, kinds=kinds, stretches=stretches)
 
 
 @dataclass(frozen=True)

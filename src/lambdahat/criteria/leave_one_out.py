@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import expit
 
 from lambdahat.box_problem import BoxModel, EachLeftOut
@@ -132,8 +133,27 @@ def support_vectors_left_out(model: BoxModel, data: Data, instead: str) -> Fold:
             f"ALO does not fit support vector machines to {rows} rows: it keeps a matrix of rows by rows, of "
             f"{_MOST_ROWS} at most; use {instead}, or fewer folds"
         )
-    problem = EachLeftOut.of(model.problems(data.storage, data.y, [data.sample_weight])[0])
-    return Fold((problem,), OfPredictions(problem), accuracy=_ACCURACY)
+    problem = model.problems(data.storage, data.y, [data.sample_weight])[0]
+    left_out = EachLeftOut.of(problem, *stretches_without_rows(model, data.y, data.sample_weight))
+    return Fold((left_out,), OfPredictions(left_out), accuracy=_ACCURACY)
+
+
+def stretches_without_rows(model: BoxModel, y: Vector, weight: Vector) -> tuple[NDArray[np.intp], Matrix]:
+    """Kinds of rows, the classes, and by what the weights of each are multiplied where a row is left out."""
+    kinds, out = np.zeros(y.size, dtype=np.intp), np.ones((y.size, 1))
+    if model.row_factors is None:
+        return kinds, out
+    kinds, out = (y > 0.0).astype(np.intp), np.ones((y.size, 2))
+    factors = model.row_factors(y, weight)
+    _, firsts, alike = np.unique(np.stack([y, weight], axis=1), axis=0, return_index=True, return_inverse=True)
+    for group, first in enumerate(firsts):
+        others = np.where(np.arange(y.size) == first, 0.0, weight)
+        ratios = model.row_factors(y, others) / factors
+        for kind in range(2):
+            left = (kinds == kind) & (others > 0.0)
+            if np.any(left):
+                out[alike == group, kind] = ratios[left][0]
+    return kinds, out
 
 
 @dataclass(frozen=True, eq=False)

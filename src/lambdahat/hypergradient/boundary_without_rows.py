@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve
 
-from lambdahat.box_problem import BoxProblem, Dual
+from lambdahat.box_problem import Dual, EachLeftOut
 from lambdahat.hypergradient.base import Judge
 from lambdahat.hypergradient.boundary import boundary
 from lambdahat.kernels import box_left_out
@@ -27,7 +27,7 @@ _MOST_PIVOTS = 300
 _TOL = 1e-9  # of a fit without a row, where pivots do not end
 
 
-def boundary_without_rows(problem: BoxProblem, solution: Solution, judge: Judge) -> tuple[float, Vector]:
+def boundary_without_rows(problem: EachLeftOut, solution: Solution, judge: Judge) -> tuple[float, Vector]:
     """A criterion of predictions of all rows without themselves, and its gradient with respect to θ = (C, ε).
 
     ``judge`` takes these predictions where others take coefficients.
@@ -37,12 +37,12 @@ def boundary_without_rows(problem: BoxProblem, solution: Solution, judge: Judge)
     return value, slopes @ by_theta
 
 
-def judged_without_rows(problem: BoxProblem, solution: Solution, judge: Judge) -> float:
+def judged_without_rows(problem: EachLeftOut, solution: Solution, judge: Judge) -> float:
     """The criterion alone."""
     return boundary_without_rows(problem, solution, judge)[0]
 
 
-def predictions_without_rows(problem: BoxProblem, solution: Solution) -> tuple[Vector, Matrix]:
+def predictions_without_rows(problem: EachLeftOut, solution: Solution) -> tuple[Vector, Matrix]:
     """Predictions of each row by the solution without it, shape (n,), and their derivatives, shape (n, 2)."""
     assert isinstance(solution.workspace, Dual)
     all_beta, penalty = solution.workspace.beta, problem.penalty
@@ -55,35 +55,29 @@ def predictions_without_rows(problem: BoxProblem, solution: Solution) -> tuple[V
     if rows.size == 0:
         return z, z_by_theta
     beta, residual = all_beta[rows], problem.y[rows] - z[rows]
+    kinds, stretches = problem.kinds[rows], problem.stretches[rows]
 
     # The staircase: coefficients at stops, and residuals at slopes between these.
-    lower, upper, zero = penalty.lower_factors[rows], penalty.upper_factors[rows], np.zeros(rows.size)
-    kinks = [-penalty.epsilon, penalty.epsilon] if penalty.epsilon > 0.0 else [0.0]
-    slopes, by_slope = np.array(kinks), np.sign(kinks)
-    by_stop = np.column_stack([lower, zero, upper] if penalty.epsilon > 0.0 else [lower, upper])
-    stops = penalty.C * by_stop
+    zero = [np.zeros(rows.size)] if penalty.epsilon > 0.0 else []
+    stops = np.column_stack([penalty.lower[rows], *zero, penalty.upper[rows]])
+    slopes = np.array([-penalty.epsilon, penalty.epsilon] if zero else [0.0])
     places = np.sum(beta[:, None] > stops, axis=1) + np.sum(beta[:, None] >= stops, axis=1) - 1
-    step, m = places // 2, free.size
+    m, step = free.size, places // 2
 
     T = _tableau(problem.gram(rows), m)
     lowest, highest = np.append(-np.inf, slopes)[step[m:]], np.append(slopes, np.inf)[step[m:]]
-    moving = np.concatenate([beta[:m], np.clip(residual[m:], lowest, highest)])
-    at_rest = np.concatenate([slopes[step[:m]], beta[m:]])
-    held_by_C = np.concatenate([np.zeros(m), by_stop[np.arange(m, rows.size), step[m:]]])
-    held_by_epsilon = np.concatenate([by_slope[step[:m]], zero[m:]])
-    rates = np.stack([held_by_C @ T, held_by_epsilon @ T])
+    starts = np.concatenate([beta[:m], np.clip(residual[m:], lowest, highest)])
+    by_kind = np.stack([np.where(kinds[m:] == kind, beta[m:], 0.0) @ T[m:] for kind in range(stretches.shape[1])])
+    by_slope = slopes[step[:m]] @ T[:m]
 
-    # A row whose coefficient is zero is predicted as before.
-    by_theta = -rates.T
-    removed = np.flatnonzero(beta)
-    without, by_theta_without = np.empty(removed.size), np.empty((removed.size, 2))
+    without, by_logs = np.empty(rows.size), np.empty((rows.size, 2))
     box_left_out.without_rows(
-        T, places, moving, at_rest, stops, slopes, by_stop, by_slope, rates, removed,
-        _SLACK * np.array([1.0, np.abs(residual).max()]), _MOST_PIVOTS, without, by_theta_without,
+        T, places, starts, stops, slopes, kinds, by_kind, by_slope, stretches,
+        _SLACK * np.array([1.0, np.abs(residual).max()]), _MOST_PIVOTS, without, by_logs,
     )  # fmt: skip
-    z[rows[removed]], by_theta[removed] = problem.y[rows[removed]] - without, -by_theta_without
-    z_by_theta[rows] = by_theta
-    for i in rows[removed[np.isnan(without)]]:
+    z[rows] = problem.y[rows] - without
+    z_by_theta[rows] = -by_logs / np.where(penalty.theta > 0.0, penalty.theta, 1.0)
+    for i in rows[np.isnan(without)]:
         z[i], z_by_theta[i] = _by_another_fit(problem, solution, i)
     return z, z_by_theta
 
@@ -107,11 +101,12 @@ def _tableau(K: Matrix, m: int) -> Matrix:
     return T
 
 
-def _by_another_fit(problem: BoxProblem, solution: Solution, i: int) -> tuple[float, Vector]:
+def _by_another_fit(problem: EachLeftOut, solution: Solution, i: int) -> tuple[float, Vector]:
     """The prediction of a row, and its derivatives, by a fit to the others."""
-    lower, upper = problem.penalty.lower_factors.copy(), problem.penalty.upper_factors.copy()
-    lower[i] = upper[i] = 0.0
-    without = replace(problem, penalty=replace(problem.penalty, lower_factors=lower, upper_factors=upper))
+    penalty, factors = problem.penalty, problem.stretches[i][problem.kinds]
+    factors[i] = 0.0
+    box = replace(penalty, lower_factors=factors * penalty.lower_factors, upper_factors=factors * penalty.upper_factors)
+    without = replace(problem, penalty=box)
     row: NDArray[np.int32] = np.array([i], dtype=np.int32)
     x = problem.rows.combine(row, np.ones(1))
 

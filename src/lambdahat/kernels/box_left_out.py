@@ -1,8 +1,8 @@
 """Loops of leave-one-out for support vector machines: the weight of a row goes to zero, and the others follow.
 
-Each coordinate of the dual is on a *place* of a staircase, the subdifferential of its penalty: at an even one, 2v, its
-coefficient is held at ``stops[v]`` and its residual moves between two slopes; at an odd one, 2h + 1, its residual is
-held at ``slopes[h]`` and its coefficient moves between two stops.
+Each coordinate of the dual is on a *place* of a staircase, the subdifferential of its penalty: at an even one, 2k, its
+coefficient is held at ``stops[k]`` and its residual moves between two slopes; at an odd one, 2k + 1, its residual is
+held at ``slopes[k]`` and its coefficient moves between two stops.
 
 As long as no place changes all of them move linearly, by a tableau: row a is what a unit of what is held at coordinate
 a adds to what moves in each. Where a place changes, what moves there and what is held take turns, a principal pivot.
@@ -13,29 +13,9 @@ import numpy as np
 from numba import njit
 
 
-@njit(cache=True, nogil=True)
-def _limits(place, j, last, stops, slopes, slack):
-    """Between which values what moves at a place may be."""
-    k = place // 2
-    if place % 2 == 1:
-        beyond = slack[0] * (stops[j, k + 1] - stops[j, k])
-        return stops[j, k] - beyond, stops[j, k + 1] + beyond
-    low = slopes[k - 1] - slack[1] if place > 0 else -np.inf
-    high = slopes[k] + slack[1] if place < last else np.inf
-    return low, high
-
-
-@njit(cache=True, nogil=True)
-def _rate(place, j, theta, by_stop, by_slope):
-    """The derivative, in an entry of θ, of what is held at a place."""
-    if place % 2 == 1:
-        return by_slope[place // 2] if theta == 1 else 0.0
-    return by_stop[j, place // 2] if theta == 0 else 0.0
-
-
 @njit(cache=True, nogil=True, fastmath={"contract", "reassoc"})
 def _turn(T, j, pivots, turned, k, row):
-    """Row j of the tableau after k pivots, and the pivot there: rows to come lose their entry j times ``pivots[k]``."""
+    """Pivot at j after k others; of rows to come their entry j times ``pivots[k]`` is taken off. Returns 1 / pivot."""
     m, last = T.shape[0], -1
     for e in range(k):
         if turned[e] == j:
@@ -58,86 +38,112 @@ def _turn(T, j, pivots, turned, k, row):
     return inverse
 
 
+@njit(cache=True, nogil=True)
+def _follow(rates, j, old, new, pivot, inverse):
+    """Rates of what moves after a pivot at j, where what was held moved by ``old``, and what is now does by ``new``."""
+    change = new - rates[j]
+    if change != 0.0:
+        for l in range(rates.shape[0]):
+            rates[l] += change * pivot[l]
+    rates[j] = old + change * inverse
+
+
+@njit(cache=True, nogil=True)
+def _limits(place, j, stops, slopes, slack):
+    """Between which values what moves at a place may be, and how much of that grows with the stops."""
+    k = place // 2
+    if place % 2 == 1:
+        low, high = stops[j, k], stops[j, k + 1]
+        beyond = slack[0] * (high - low)
+        return low - beyond, high + beyond, low, high
+    low = slopes[k - 1] - slack[1] if k > 0 else -np.inf
+    high = slopes[k] + slack[1] if k < slopes.shape[0] else np.inf
+    return low, high, 0.0, 0.0
+
+
 @njit(cache=True, nogil=True, fastmath={"contract", "reassoc"})
 def without_rows(
-    T, places, starts, held, stops, slopes, by_stop, by_slope, rates, removed, slack, most, residuals, by_theta
+    T, places, starts, stops, slopes, kinds, by_kind, by_slope, stretches, slack, most, residuals, by_logs
 ):
-    """Residuals of rows without themselves, and their derivatives with respect to θ; NaN where that did not end.
+    """Residuals of rows without themselves, and their derivatives in the logarithms of θ; NaN where that did not end.
 
-    At ``places``, ``starts`` move and ``held`` do not; ``rates`` are the derivatives of the former, of shape (2, m).
-    ``by_stop`` and ``by_slope`` are those of stops in θ_0, and of slopes in θ_1. ``removed`` are the coordinates whose
-    coefficient goes to zero, one at a time. Limits are passed by ``slack`` (of coefficients in units of the distance of
-    stops, and of residuals), so that no two places take turns for ever; ``most`` pivots are made.
+    ``starts`` are what moves at ``places``. While the coefficient of row i goes to zero, the stops of all rows of a kind
+    grow to ``stretches[i, kind]`` times what they are. Where stops of a kind grow in proportion, what moves does by
+    ``by_kind``, shape (kinds, m), and where slopes do by ``by_slope``.
+
+    Limits are passed by ``slack`` (of coefficients in units of the distance of stops, and of residuals), so that no two
+    places take turns for ever; ``most`` pivots are made.
     """
-    m, last = T.shape[0], 2 * (stops.shape[1] - 1)
-    at, x, v, d, by = places.copy(), np.empty(m), held.copy(), np.empty(m), np.empty((2, m))
-    low, high, row = np.empty(m), np.empty(m), np.empty(m)
-    pivots, turned = np.empty((most, m)), np.empty(most, np.int64)
-    for j in range(m):
-        low[j], high[j] = _limits(at[j], j, last, stops, slopes, slack)
-    for number in range(removed.shape[0]):
-        i = removed[number]
-        free = at[i] % 2 == 1
-        x[:], by[:] = starts, rates
-        left, ended, k = 1.0, False, 0
-        low[i], high[i] = -np.inf, np.inf
-        if free:
-            gone = -x[i]
-            x[i] = v[i]
+    m = T.shape[0]
+    at, x, d, by, limits = places.copy(), np.empty(m), np.empty(m), np.empty((2, m)), np.empty((4, m))
+    held = np.array([slopes[places[j] // 2] if places[j] % 2 == 1 else 0.0 for j in range(m)])  # beyond stops
+    pivots, turned, row = np.empty((most, m)), np.empty(most, np.int64), np.empty(m)
+    for i in range(m):
+        left, k, growths = 1.0, 0, stretches[i] - 1.0
+        x[:], d[:], by[0], by[1] = starts, 0.0, 0.0, by_slope
+        for kind in range(growths.shape[0]):
+            for j in range(m):
+                d[j] += growths[kind] * by_kind[kind, j]
+                by[0, j] += stretches[i, kind] * by_kind[kind, j]
+        for j in range(m):
+            low, high, low_rate, high_rate = _limits(at[j], j, stops, slopes, slack)
+            growth = growths[kinds[j]]
+            limits[0, j], limits[1, j], limits[2, j], limits[3, j] = low, high, growth * low_rate, growth * high_rate
+        limits[0, i], limits[1, i], limits[2:, i] = -np.inf, np.inf, 0.0
+        if at[i] % 2 == 1:
+            gone, x[i] = -x[i], held[i]
             inverse = _turn(T, i, pivots, turned, 0, row)
+            _follow(d, i, 0.0, gone, pivots[0], inverse)
+            _follow(by[0], i, 0.0, 0.0, pivots[0], inverse)
+            _follow(by[1], i, held[i], 0.0, pivots[0], inverse)
             k = 1
-            for j in range(m):
-                d[j] = gone * pivots[0, j]
-            d[i] = gone * inverse
         else:
-            gone = -v[i]
+            gone = -stretches[i, kinds[i]] * stops[i, at[i] // 2]
             for j in range(m):
-                d[j] = gone * T[i, j]
-        for theta in range(2):
-            rate = _rate(at[i], i, theta, by_stop, by_slope)
-            if free:
-                change = -by[theta, i]
-                for j in range(m):
-                    by[theta, j] += change * pivots[0, j]
-                by[theta, i] = rate + change * inverse
-            elif rate != 0.0:
-                for j in range(m):
-                    by[theta, j] -= rate * T[i, j]
+                d[j] += gone * T[i, j]
+                by[0, j] += gone * T[i, j]
         while True:
-            step, j = left, -1
+            step, j, up = left, -1, 0
             for l in range(m):
-                ahead = (high[l] if d[l] > 0.0 else low[l]) - x[l]
-                if abs(ahead) < step * abs(d[l]):
-                    step, j = abs(ahead / d[l]), l
+                ahead, rate = limits[1, l] - x[l], d[l] - limits[3, l]
+                if rate > 0.0 and ahead < step * rate:
+                    step, j, up = max(ahead, 0.0) / rate, l, 1
+                ahead, rate = x[l] - limits[0, l], limits[2, l] - d[l]
+                if rate > 0.0 and ahead < step * rate:
+                    step, j, up = max(ahead, 0.0) / rate, l, -1
             for l in range(m):
                 x[l] += step * d[l]
+                limits[0, l] += step * limits[2, l]
+                limits[1, l] += step * limits[3, l]
             left -= step
-            ended = j < 0
-            if ended or k == most:
+            if j < 0 or k == most:
                 break
-            before = at[j]
-            at[j] += 1 if d[j] > 0.0 else -1
-            x[j], v[j] = v[j], x[j]
-            low[j], high[j] = _limits(at[j], j, last, stops, slopes, slack)
-            inverse = _turn(T, j, pivots, turned, k, row)
-            change = -d[j]
-            for l in range(m):
-                d[l] += change * pivots[k, l]
-            d[j] = change * inverse
-            for theta in range(2):
-                change = _rate(at[j], j, theta, by_stop, by_slope) - by[theta, j]
-                if change != 0.0:
-                    for l in range(m):
-                        by[theta, l] += change * pivots[k, l]
-                    by[theta, j] = _rate(before, j, theta, by_stop, by_slope) + change * inverse
-                else:
-                    by[theta, j] = _rate(before, j, theta, by_stop, by_slope)
+            inverse, before = _turn(T, j, pivots, turned, k, row), at[j]
+            at[j] += up
+            if before % 2 == 0:
+                stop, slope = stops[j, before // 2], slopes[at[j] // 2]
+            else:
+                stop, slope = stops[j, at[j] // 2], slopes[before // 2]
+            growth = growths[kinds[j]]
+            stretch, end = 1.0 + (1.0 - left) * growth, stretches[i, kinds[j]] * stop
+            low, high, low_rate, high_rate = _limits(at[j], j, stops, slopes, slack)
+            if before % 2 == 0:
+                x[j], held[j] = held[j] + stretch * stop, x[j]
+                _follow(d, j, growth * stop, 0.0, pivots[k], inverse)
+                _follow(by[0], j, end, 0.0, pivots[k], inverse)
+                _follow(by[1], j, 0.0, slope, pivots[k], inverse)
+            else:
+                x[j], held[j] = held[j], x[j] - stretch * stop
+                _follow(d, j, 0.0, growth * stop, pivots[k], inverse)
+                _follow(by[0], j, 0.0, end, pivots[k], inverse)
+                _follow(by[1], j, slope, 0.0, pivots[k], inverse)
+            elapsed = 1.0 - left
+            limits[0, j], limits[1, j] = low + elapsed * growth * low_rate, high + elapsed * growth * high_rate
+            limits[2, j], limits[3, j] = growth * low_rate, growth * high_rate
             k += 1
-        residuals[number] = x[i] if ended else np.nan
+        residuals[i] = x[i] if j < 0 else np.nan
         for theta in range(2):
-            by_theta[number, theta] = by[theta, i] if ended else np.nan
-        low[i], high[i] = _limits(at[i], i, last, stops, slopes, slack)
+            by_logs[i, theta] = by[theta, i] if j < 0 else np.nan
         for e in range(k):
             j = turned[e]
-            at[j], v[j] = places[j], held[j]
-            low[j], high[j] = _limits(at[j], j, last, stops, slopes, slack)
+            at[j], held[j] = places[j], slopes[places[j] // 2] if places[j] % 2 == 1 else 0.0
