@@ -143,13 +143,14 @@ class BoxProblem:
         half, residual = 0.5 * float(w @ w), self.y - z
         return half + self.penalty.conjugate(residual), half + float(residual @ beta) - self.penalty.value(beta)
 
-    def gram(self, rows: Columns) -> Matrix:
-        """``X Xᵀ`` of some rows, of shape (m, m)."""
-        if isinstance(self.rows.transposed, SparseStorage):
-            K = self.rows.transposed.gram(rows, np.ones(self.n_features))
+    def gram(self, rows: Columns, others: Columns) -> Matrix:
+        """``X Xᵀ`` of some rows and others, of shape (m, m')."""
+        transposed = self.rows.transposed
+        if isinstance(transposed, SparseStorage):
+            K = (transposed.chosen(rows).T @ transposed.chosen(others)).toarray()
         else:
-            X = self.rows.gather(rows, np.ones(self.n_features, dtype=bool))
-            K = X @ X.T
+            everything = np.ones(self.n_features, dtype=bool)
+            K = self.rows.gather(rows, everything) @ self.rows.gather(others, everything).T
         return np.asarray(K + self.constant**2)
 
     def is_factorised(self, rows: Columns) -> bool:

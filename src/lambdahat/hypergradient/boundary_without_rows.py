@@ -6,7 +6,9 @@ of a row is taken to zero from one change to the next (:mod:`lambdahat.kernels.b
 itself. At the sets where that ends the solution is linear in θ, as in :mod:`lambdahat.hypergradient.boundary`.
 """
 
-from dataclasses import replace
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -44,61 +46,102 @@ def judged_without_rows(problem: EachLeftOut, solution: Solution, judge: Judge) 
 
 def predictions_without_rows(problem: EachLeftOut, solution: Solution) -> tuple[Vector, Matrix]:
     """Predictions of each row by the solution without it, shape (n,), and their derivatives, shape (n, 2)."""
-    assert isinstance(solution.workspace, Dual)
-    all_beta, penalty = solution.workspace.beta, problem.penalty
-    z, z_by_theta = problem.prediction(problem.weights(solution)), np.zeros((all_beta.size, 2))
-    is_free = np.zeros(all_beta.size, dtype=bool)
-    is_free[penalty.generalized_support(all_beta)] = True
-    in_use = (penalty.lower < penalty.upper) & (problem.curvature > 0.0)
-    free, held = np.flatnonzero(is_free & in_use), np.flatnonzero(~is_free & in_use)
-    rows = np.concatenate([free, held]).astype(np.int32)
+    z, by_theta = problem.prediction(problem.weights(solution)), np.zeros((problem.y.size, 2))
+    at = _Places.at(problem, solution, z)
+    rows, m, size = at.rows, at.n_free, at.n_near
     if rows.size == 0:
-        return z, z_by_theta
-    beta, residual = all_beta[rows], problem.y[rows] - z[rows]
+        return z, by_theta
     kinds, stretches = problem.kinds[rows], problem.stretches[rows]
 
-    # The staircase: coefficients at stops, and residuals at slopes between these.
-    zero = [np.zeros(rows.size)] if penalty.epsilon > 0.0 else []
-    stops = np.column_stack([penalty.lower[rows], *zero, penalty.upper[rows]])
-    slopes = np.array([-penalty.epsilon, penalty.epsilon] if zero else [0.0])
-    places = np.sum(beta[:, None] > stops, axis=1) + np.sum(beta[:, None] >= stops, axis=1) - 1
-    m, step = free.size, places // 2
+    # What moves where something that is held does: by the Gram matrix, the free rows eliminated.
+    K = problem.gram(rows, rows[:size])
+    K[np.diag_indices(size)] += _RIDGE * float(problem.curvature.max())
+    factor = cho_factor(K[:m, :m], lower=True, check_finite=False) if m else None
 
-    T = _tableau(problem.gram(rows), m)
-    lowest, highest = np.append(-np.inf, slopes)[step[m:]], np.append(slopes, np.inf)[step[m:]]
-    starts = np.concatenate([beta[:m], np.clip(residual[m:], lowest, highest)])
-    by_kind = np.stack([np.where(kinds[m:] == kind, beta[m:], 0.0) @ T[m:] for kind in range(stretches.shape[1])])
-    by_slope = slopes[step[:m]] @ T[:m]
+    def eliminated(images: Matrix) -> Matrix:  # not by the inverse: rows may depend on each other
+        return images if factor is None else -cho_solve(factor, images.T, check_finite=False).T
+
+    def answers(images: Matrix) -> Matrix:
+        coefficients = eliminated(images[:, :m])
+        others = images[:, m:] + coefficients @ K[m : images.shape[1], :m].T
+        return np.hstack([coefficients, -others])
+
+    of_held = answers(K[m:])
+    T, guests = np.empty((size + 1, size + 1)), np.empty((rows.size - size, size + 1))
+    T[:m, :m], T[:m, m:size], T[m:size, :size] = eliminated(np.eye(m)), -of_held[: size - m, :m].T, of_held[: size - m]
+    guests[:, :size] = of_held[size - m :]
+    guests[:, size] = -problem.curvature[rows[size:]] - np.sum(guests[:, :m] * K[size:, :m], axis=1)
+    held = [rows[m:][kinds[m:] == kind] for kind in range(stretches.shape[1])]
+    beta = solution.workspace.beta
+    by_kind = answers(np.stack([problem.prediction_on(rows, problem.combine(h, beta[h])) for h in held]))
+    by_slope = answers(np.append(at.slopes[at.places[:m] // 2], np.zeros(rows.size - m))[None])[0]
 
     without, by_logs = np.empty(rows.size), np.empty((rows.size, 2))
+    slack = _SLACK * np.array([1.0, np.abs(problem.y - z).max()])
     box_left_out.without_rows(
-        T, places, starts, stops, slopes, kinds, by_kind, by_slope, stretches,
-        _SLACK * np.array([1.0, np.abs(residual).max()]), _MOST_PIVOTS, without, by_logs,
+        T, guests, m, at.places, at.starts, at.stops, at.slopes, kinds, by_kind, by_slope, stretches, slack,
+        _MOST_PIVOTS, without, by_logs,
     )  # fmt: skip
-    z[rows] = problem.y[rows] - without
-    z_by_theta[rows] = -by_logs / np.where(penalty.theta > 0.0, penalty.theta, 1.0)
+    theta = problem.penalty.theta
+    z[rows], by_theta[rows] = problem.y[rows] - without, -by_logs / np.where(theta > 0.0, theta, 1.0)
     for i in rows[np.isnan(without)]:
-        z[i], z_by_theta[i] = _by_another_fit(problem, solution, i)
-    return z, z_by_theta
+        z[i], by_theta[i] = _by_another_fit(problem, solution, i)
+    return z, by_theta
 
 
-def _tableau(K: Matrix, m: int) -> Matrix:
-    """What moves, by what is held: coefficients of the first m, free rows by residuals, the others the other way round.
+@dataclass(frozen=True, eq=False)
+class _Places:
+    """Where rows are on their staircases, see :mod:`lambdahat.kernels.box_left_out`.
 
-    It is minus the Gram matrix after pivots at the free rows, F. With ``A = K_FF⁻¹ K_FR``:
-
-        [ −K_FF⁻¹      A               ]
-        [ −Aᵀ          K_RF A − K_RR   ]
+    Attributes
+    ----------
+    rows : array of shape (n,)
+        Those that can move, the free ones first, and those last which no other row can bring to another place.
+    n_free, n_near : int
+        How many are free, and how many may change their places.
+    places, starts : array of shape (n,)
+        And what moves there: coefficients of free rows, residuals of others.
+    stops : array of shape (n, number of stops)
+    slopes : array of shape (number of stops − 1,)
     """
-    K[np.diag_indices_from(K)] += _RIDGE * K.diagonal().max()
-    T = -K
-    if m:
-        factor = cho_factor(K[:m, :m], lower=True, check_finite=False)
-        T[:m, :m] = -cho_solve(factor, np.eye(m), check_finite=False)
-        T[:m, m:] = cho_solve(factor, K[:m, m:], check_finite=False)
-        T[m:, :m] = -T[:m, m:].T
-        T[m:, m:] += K[m:, :m] @ T[:m, m:]
-    return T
+
+    rows: NDArray[np.int32]
+    n_free: int
+    n_near: int
+    places: NDArray[np.intp]
+    starts: Vector
+    stops: Matrix
+    slopes: Vector
+
+    @classmethod
+    def at(cls, problem: EachLeftOut, solution: Solution, z: Vector) -> _Places:
+        assert isinstance(solution.workspace, Dual)
+        beta, penalty, epsilon = solution.workspace.beta, problem.penalty, problem.penalty.epsilon
+        slopes = np.array([-epsilon, epsilon] if epsilon > 0.0 else [0.0])
+        stops = np.column_stack([penalty.lower, *[np.zeros(beta.size)] * (slopes.size - 1), penalty.upper])
+        places = np.sum(beta[:, None] > stops, axis=1) + np.sum(beta[:, None] >= stops, axis=1) - 1
+        low, high = np.append(-np.inf, slopes)[places // 2], np.append(slopes, np.inf)[np.minimum(places // 2, slopes.size)]
+        residual = np.clip(problem.y - z, low, high)
+        free = places % 2 == 1
+        room = np.where(free, 0.0, np.minimum(residual - low, high - residual))
+        near = room <= _reach(problem, beta) * np.sqrt(problem.curvature)
+        order = np.argsort(np.where(free, 0, np.where(near, 1, 2)), kind="stable")
+        rows = order[((penalty.lower < penalty.upper) & (problem.curvature > 0.0))[order]].astype(np.int32)
+        starts = np.where(free, beta, residual)[rows]
+        n_free, n_near = np.count_nonzero(free[rows]), np.count_nonzero((free | near)[rows])
+        return cls(rows, n_free, n_near, places[rows], starts, stops[rows], slopes)
+
+
+def _reach(problem: EachLeftOut, beta: Vector) -> float:
+    """How far ``w`` moves at most where a row is left out.
+
+    By as much as the subgradients of the losses at w are then short of a sum of w, as ``½‖w‖²`` is strongly convex.
+    """
+    kinds, stretches = problem.kinds, problem.stretches
+    own = np.abs(stretches[np.arange(beta.size), kinds] * beta) * np.sqrt(problem.curvature)
+    parts = [np.flatnonzero((kinds == kind) & (beta != 0.0)).astype(np.int32) for kind in range(stretches.shape[1])]
+    sizes = np.array([np.linalg.norm(problem.combine(part, beta[part])) for part in parts])
+    return float(np.max(own + np.abs(stretches - 1.0) @ sizes))
 
 
 def _by_another_fit(problem: EachLeftOut, solution: Solution, i: int) -> tuple[float, Vector]:

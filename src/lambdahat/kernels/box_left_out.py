@@ -63,55 +63,67 @@ def _limits(place, j, stops, slopes, slack):
 
 @njit(cache=True, nogil=True, fastmath={"contract", "reassoc"})
 def without_rows(
-    T, places, starts, stops, slopes, kinds, by_kind, by_slope, stretches, slack, most, residuals, by_logs
+    T, guests, n_free, places, starts, stops, slopes, kinds, by_kind, by_slope, stretches, slack, most, residuals, by_logs
 ):
     """Residuals of rows without themselves, and their derivatives in the logarithms of θ; NaN where that did not end.
 
+    The first m rows may change their places, and the first ``n_free`` of these are at odd ones. T is their tableau, of
+    shape (m + 1, m + 1): its last row and column are for one of the ``guests``, rows that stay where they are until
+    they leave; these are their rows of the tableau, of m + 1 entries.
+
     ``starts`` are what moves at ``places``. While the coefficient of row i goes to zero, the stops of all rows of a kind
     grow to ``stretches[i, kind]`` times what they are. Where stops of a kind grow in proportion, what moves does by
-    ``by_kind``, shape (kinds, m), and where slopes do by ``by_slope``.
+    ``by_kind``, shape (kinds, n), and where slopes do by ``by_slope``.
 
     Limits are passed by ``slack`` (of coefficients in units of the distance of stops, and of residuals), so that no two
     places take turns for ever; ``most`` pivots are made.
     """
-    m = T.shape[0]
-    at, x, d, by, limits = places.copy(), np.empty(m), np.empty(m), np.empty((2, m)), np.empty((4, m))
-    held = np.array([slopes[places[j] // 2] if places[j] % 2 == 1 else 0.0 for j in range(m)])  # beyond stops
-    pivots, turned, row = np.empty((most, m)), np.empty(most, np.int64), np.empty(m)
-    for i in range(m):
-        left, k, growths = 1.0, 0, stretches[i] - 1.0
-        x[:], d[:], by[0], by[1] = starts, 0.0, 0.0, by_slope
-        for kind in range(growths.shape[0]):
+    m = T.shape[0] - 1
+    rows, at, held = np.arange(m + 1), np.zeros(m + 1, np.int64), np.zeros(m + 1)
+    x, d, by, limits = np.zeros(m + 1), np.zeros(m + 1), np.zeros((2, m + 1)), np.zeros((4, m + 1))
+    pivots, turned, row = np.empty((most, m + 1)), np.empty(most, np.int64), np.empty(m + 1)
+    T[m], T[:, m] = 0.0, 0.0
+    for i in range(places.shape[0]):
+        own = min(i, m)
+        if own == m:
+            rows[m], T[m] = i, guests[i - m]
             for j in range(m):
-                d[j] += growths[kind] * by_kind[kind, j]
-                by[0, j] += stretches[i, kind] * by_kind[kind, j]
-        for j in range(m):
-            low, high, low_rate, high_rate = _limits(at[j], j, stops, slopes, slack)
+                T[j, m] = -T[m, j] if j < n_free else T[m, j]
+        size, left, k, growths = max(m, own + 1), 1.0, 0, stretches[i] - 1.0
+        for l in range(size):
+            j = rows[l]
+            at[l], x[l] = places[j], starts[j]
+            held[l] = slopes[at[l] // 2] if at[l] % 2 == 1 else 0.0  # beyond a stop
+            low, high, low_rate, high_rate = _limits(at[l], j, stops, slopes, slack)
             growth = growths[kinds[j]]
-            limits[0, j], limits[1, j], limits[2, j], limits[3, j] = low, high, growth * low_rate, growth * high_rate
-        limits[0, i], limits[1, i], limits[2:, i] = -np.inf, np.inf, 0.0
-        if at[i] % 2 == 1:
-            gone, x[i] = -x[i], held[i]
-            inverse = _turn(T, i, pivots, turned, 0, row)
-            _follow(d, i, 0.0, gone, pivots[0], inverse)
-            _follow(by[0], i, 0.0, 0.0, pivots[0], inverse)
-            _follow(by[1], i, held[i], 0.0, pivots[0], inverse)
+            limits[0, l], limits[1, l], limits[2, l], limits[3, l] = low, high, growth * low_rate, growth * high_rate
+            d[l], by[0, l], by[1, l] = 0.0, 0.0, by_slope[j]
+            for kind in range(growths.shape[0]):
+                d[l] += growths[kind] * by_kind[kind, j]
+                by[0, l] += stretches[i, kind] * by_kind[kind, j]
+        limits[0, own], limits[1, own], limits[2:, own] = -np.inf, np.inf, 0.0
+        if at[own] % 2 == 1:
+            gone, x[own] = -x[own], held[own]
+            inverse = _turn(T, own, pivots, turned, 0, row)
+            _follow(d, own, 0.0, gone, pivots[0], inverse)
+            _follow(by[0], own, 0.0, 0.0, pivots[0], inverse)
+            _follow(by[1], own, held[own], 0.0, pivots[0], inverse)
             k = 1
         else:
-            gone = -stretches[i, kinds[i]] * stops[i, at[i] // 2]
-            for j in range(m):
-                d[j] += gone * T[i, j]
-                by[0, j] += gone * T[i, j]
+            gone = -stretches[i, kinds[i]] * stops[i, at[own] // 2]
+            for l in range(size):
+                d[l] += gone * T[own, l]
+                by[0, l] += gone * T[own, l]
         while True:
             step, j, up = left, -1, 0
-            for l in range(m):
+            for l in range(size):
                 ahead, rate = limits[1, l] - x[l], d[l] - limits[3, l]
                 if rate > 0.0 and ahead < step * rate:
                     step, j, up = max(ahead, 0.0) / rate, l, 1
                 ahead, rate = x[l] - limits[0, l], limits[2, l] - d[l]
                 if rate > 0.0 and ahead < step * rate:
                     step, j, up = max(ahead, 0.0) / rate, l, -1
-            for l in range(m):
+            for l in range(size):
                 x[l] += step * d[l]
                 limits[0, l] += step * limits[2, l]
                 limits[1, l] += step * limits[3, l]
@@ -120,30 +132,25 @@ def without_rows(
                 break
             inverse, before = _turn(T, j, pivots, turned, k, row), at[j]
             at[j] += up
-            if before % 2 == 0:
-                stop, slope = stops[j, before // 2], slopes[at[j] // 2]
-            else:
-                stop, slope = stops[j, at[j] // 2], slopes[before // 2]
-            growth = growths[kinds[j]]
-            stretch, end = 1.0 + (1.0 - left) * growth, stretches[i, kinds[j]] * stop
-            low, high, low_rate, high_rate = _limits(at[j], j, stops, slopes, slack)
-            if before % 2 == 0:
-                x[j], held[j] = held[j] + stretch * stop, x[j]
-                _follow(d, j, growth * stop, 0.0, pivots[k], inverse)
+            leaves = before % 2 == 0
+            stop = stops[j, (before if leaves else at[j]) // 2]
+            slope = slopes[(at[j] if leaves else before) // 2]
+            growth, end = growths[kinds[j]], stretches[i, kinds[j]] * stop
+            now, then = stop * (1.0 + (1.0 - left) * growth), growth * stop
+            if leaves:
+                x[j], held[j] = held[j] + now, x[j]
+                _follow(d, j, then, 0.0, pivots[k], inverse)
                 _follow(by[0], j, end, 0.0, pivots[k], inverse)
                 _follow(by[1], j, 0.0, slope, pivots[k], inverse)
             else:
-                x[j], held[j] = held[j], x[j] - stretch * stop
-                _follow(d, j, 0.0, growth * stop, pivots[k], inverse)
+                x[j], held[j] = held[j], x[j] - now
+                _follow(d, j, 0.0, then, pivots[k], inverse)
                 _follow(by[0], j, 0.0, end, pivots[k], inverse)
                 _follow(by[1], j, slope, 0.0, pivots[k], inverse)
-            elapsed = 1.0 - left
-            limits[0, j], limits[1, j] = low + elapsed * growth * low_rate, high + elapsed * growth * high_rate
+            low, high, low_rate, high_rate = _limits(at[j], j, stops, slopes, slack)
             limits[2, j], limits[3, j] = growth * low_rate, growth * high_rate
+            limits[0, j], limits[1, j] = low + (1.0 - left) * limits[2, j], high + (1.0 - left) * limits[3, j]
             k += 1
-        residuals[i] = x[i] if j < 0 else np.nan
-        for theta in range(2):
-            by_logs[i, theta] = by[theta, i] if j < 0 else np.nan
-        for e in range(k):
-            j = turned[e]
-            at[j], held[j] = places[j], slopes[places[j] // 2] if places[j] % 2 == 1 else 0.0
+        ended = j < 0
+        residuals[i] = x[own] if ended else np.nan
+        by_logs[i, 0], by_logs[i, 1] = by[0, own] if ended else np.nan, by[1, own] if ended else np.nan
