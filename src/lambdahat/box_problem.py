@@ -143,14 +143,15 @@ class BoxProblem:
         half, residual = 0.5 * float(w @ w), self.y - z
         return half + self.penalty.conjugate(residual), half + float(residual @ beta) - self.penalty.value(beta)
 
-    def gram(self, rows: Columns, others: Columns) -> Matrix:
-        """``X Xᵀ`` of some rows and others, of shape (m, m')."""
+    def gram(self, rows: Columns, first: int) -> Matrix:
+        """``X Xᵀ`` of some rows and the first ones of these, of shape (m, first)."""
         transposed = self.rows.transposed
         if isinstance(transposed, SparseStorage):
-            K = (transposed.chosen(rows).T @ transposed.chosen(others)).toarray()
+            of_rows = transposed.chosen(rows)
+            K = (of_rows.T @ of_rows[:, :first]).toarray()
         else:
-            everything = np.ones(self.n_features, dtype=bool)
-            K = self.rows.gather(rows, everything) @ self.rows.gather(others, everything).T
+            X = self.rows.gather(rows, np.ones(self.n_features, dtype=bool))
+            K = (X @ X.T)[:, :first] if 2 * first > rows.size else X @ X[:first].T  # symmetric: half the work
         return np.asarray(K + self.constant**2)
 
     def is_factorised(self, rows: Columns) -> bool:

@@ -54,7 +54,7 @@ def predictions_without_rows(problem: EachLeftOut, solution: Solution) -> tuple[
     kinds, stretches = problem.kinds[rows], problem.stretches[rows]
 
     # What moves where something that is held does: by the Gram matrix, the free rows eliminated.
-    K = problem.gram(rows, rows[:size])
+    K = problem.gram(rows, size)
     K[np.diag_indices(size)] += _RIDGE * float(problem.curvature.max())
     factor = cho_factor(K[:m, :m], lower=True, check_finite=False) if m else None
 

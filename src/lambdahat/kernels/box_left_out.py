@@ -10,13 +10,13 @@ Cauwenberghs & Poggio, *Incremental and decremental support vector machine learn
 """
 
 import numpy as np
-from numba import njit
+from numba import njit, uint64
 
 
 @njit(cache=True, nogil=True, fastmath={"contract", "reassoc"})
 def _turn(T, j, pivots, turned, k, row):
     """Pivot at j after k others; of rows to come their entry j times ``pivots[k]`` is taken off. Returns 1 / pivot."""
-    m, last = T.shape[0], -1
+    m, last = uint64(T.shape[0]), -1
     for e in range(k):
         if turned[e] == j:
             last = e
@@ -43,7 +43,7 @@ def _follow(rates, j, old, new, pivot, inverse):
     """Rates of what moves after a pivot at j, where what was held moved by ``old``, and what is now does by ``new``."""
     change = new - rates[j]
     if change != 0.0:
-        for l in range(rates.shape[0]):
+        for l in range(uint64(rates.shape[0])):
             rates[l] += change * pivot[l]
     rates[j] = old + change * inverse
 
@@ -90,7 +90,8 @@ def without_rows(
             for j in range(m):
                 T[j, m] = -T[m, j] if j < n_free else T[m, j]
         size, left, k, growths = max(m, own + 1), 1.0, 0, stretches[i] - 1.0
-        for l in range(size):
+        grows = np.any(growths != 0.0)
+        for l in range(uint64(size)):
             j = rows[l]
             at[l], x[l] = places[j], starts[j]
             held[l] = slopes[at[l] // 2] if at[l] % 2 == 1 else 0.0  # beyond a stop
@@ -111,22 +112,22 @@ def without_rows(
             k = 1
         else:
             gone = -stretches[i, kinds[i]] * stops[i, at[own] // 2]
-            for l in range(size):
+            for l in range(uint64(size)):
                 d[l] += gone * T[own, l]
                 by[0, l] += gone * T[own, l]
         while True:
             step, j, up = left, -1, 0
-            for l in range(size):
+            for l in range(uint64(size)):
                 ahead, rate = limits[1, l] - x[l], d[l] - limits[3, l]
-                if rate > 0.0 and ahead < step * rate:
-                    step, j, up = max(ahead, 0.0) / rate, l, 1
+                if ahead < step * rate and rate > 0.0:
+                    step, j, up = max(ahead, 0.0) / rate, np.int64(l), 1
                 ahead, rate = x[l] - limits[0, l], limits[2, l] - d[l]
-                if rate > 0.0 and ahead < step * rate:
-                    step, j, up = max(ahead, 0.0) / rate, l, -1
-            for l in range(size):
+                if ahead < step * rate and rate > 0.0:
+                    step, j, up = max(ahead, 0.0) / rate, np.int64(l), -1
+            for l in range(uint64(size)):
                 x[l] += step * d[l]
-                limits[0, l] += step * limits[2, l]
-                limits[1, l] += step * limits[3, l]
+            if grows:
+                limits[:2] += step * limits[2:]
             left -= step
             if j < 0 or k == most:
                 break
