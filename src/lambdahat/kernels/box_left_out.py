@@ -81,7 +81,7 @@ def without_rows(
     m = T.shape[0] - 1
     rows, at, held = np.arange(m + 1), np.zeros(m + 1, np.int64), np.zeros(m + 1)
     x, d, by, limits = np.zeros(m + 1), np.zeros(m + 1), np.zeros((2, m + 1)), np.zeros((4, m + 1))
-    pivots, turned, row = np.empty((most, m + 1)), np.empty(most, np.int64), np.empty(m + 1)
+    pivots, turned, row, times = np.empty((most, m + 1)), np.empty(most, np.int64), np.empty(m + 1), np.empty(m + 1)
     T[m], T[:, m] = 0.0, 0.0
     for i in range(places.shape[0]):
         own = min(i, m)
@@ -116,14 +116,15 @@ def without_rows(
                 d[l] += gone * T[own, l]
                 by[0, l] += gone * T[own, l]
         while True:
-            step, j, up = left, -1, 0
+            for l in range(uint64(size)):  # without branches: signs are as good as random
+                up, down = d[l] - limits[3, l], limits[2, l] - d[l]
+                until_high = (limits[1, l] - x[l]) / up if up > 0.0 else np.inf
+                times[l] = min(until_high, (x[l] - limits[0, l]) / down if down > 0.0 else np.inf)
+            step, j = left, -1
             for l in range(uint64(size)):
-                ahead, rate = limits[1, l] - x[l], d[l] - limits[3, l]
-                if ahead < step * rate and rate > 0.0:
-                    step, j, up = max(ahead, 0.0) / rate, np.int64(l), 1
-                ahead, rate = x[l] - limits[0, l], limits[2, l] - d[l]
-                if ahead < step * rate and rate > 0.0:
-                    step, j, up = max(ahead, 0.0) / rate, np.int64(l), -1
+                if times[l] < step:
+                    step, j = times[l], np.int64(l)
+            step = max(step, 0.0)
             for l in range(uint64(size)):
                 x[l] += step * d[l]
             if grows:
@@ -132,7 +133,7 @@ def without_rows(
             if j < 0 or k == most:
                 break
             inverse, before = _turn(T, j, pivots, turned, k, row), at[j]
-            at[j] += up
+            at[j] += 1 if d[j] > limits[3, j] else -1
             leaves = before % 2 == 0
             stop = stops[j, (before if leaves else at[j]) // 2]
             slope = slopes[(at[j] if leaves else before) // 2]
