@@ -120,7 +120,7 @@ class _Places:
         slopes = np.array([-epsilon, epsilon] if epsilon > 0.0 else [0.0])
         stops = np.column_stack([penalty.lower, *[np.zeros(beta.size)] * (slopes.size - 1), penalty.upper])
         places = np.sum(beta[:, None] > stops, axis=1) + np.sum(beta[:, None] >= stops, axis=1) - 1
-        low, high = np.append(-np.inf, slopes)[places // 2], np.append(slopes, np.inf)[np.minimum(places // 2, slopes.size)]
+        low, high = np.append(-np.inf, slopes)[places // 2], np.append(slopes, np.inf)[places // 2]
         residual = np.clip(problem.y - z, low, high)
         free = places % 2 == 1
         room = np.where(free, 0.0, np.minimum(residual - low, high - residual))
@@ -128,14 +128,14 @@ class _Places:
         order = np.argsort(np.where(free, 0, np.where(near, 1, 2)), kind="stable")
         rows = order[((penalty.lower < penalty.upper) & (problem.curvature > 0.0))[order]].astype(np.int32)
         starts = np.where(free, beta, residual)[rows]
-        n_free, n_near = np.count_nonzero(free[rows]), np.count_nonzero((free | near)[rows])
+        n_free, n_near = int(np.sum(free[rows])), int(np.sum((free | near)[rows]))
         return cls(rows, n_free, n_near, places[rows], starts, stops[rows], slopes)
 
 
 def _reach(problem: EachLeftOut, beta: Vector) -> float:
-    """How far ``w`` moves at most where a row is left out.
+    """How far ``w`` moves at most where a row is left out, as ``½‖w‖²`` is strongly convex.
 
-    By as much as the subgradients of the losses at w are then short of a sum of w, as ``½‖w‖²`` is strongly convex.
+    By no more than what subgradients of the losses at w, of which w was the sum, are then short of it.
     """
     kinds, stretches = problem.kinds, problem.stretches
     own = np.abs(stretches[np.arange(beta.size), kinds] * beta) * np.sqrt(problem.curvature)

@@ -58,7 +58,7 @@ def _boundary(
 
 
 def _without_rows(
-    problem: BoxProblem, solution: Solution, judge: Judge, *, tol: float, guess: None = None
+    problem: EachLeftOut, solution: Solution, judge: Judge, *, tol: float, guess: None = None
 ) -> tuple[float, Vector, None]:
     return *boundary_without_rows(problem, solution, judge), None
 

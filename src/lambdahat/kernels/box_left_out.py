@@ -28,11 +28,11 @@ def _turn(T, j, pivots, turned, k, row):
     for e in range(last + 1, k):
         factor, pivot = row[turned[e]], pivots[e]
         if factor != 0.0:
-            for l in range(m):
-                row[l] -= factor * pivot[l]
+            for a in range(m):
+                row[a] -= factor * pivot[a]
     inverse = 1.0 / row[j]
-    for l in range(m):
-        pivots[k, l] = inverse * row[l]
+    for a in range(m):
+        pivots[k, a] = inverse * row[a]
     pivots[k, j] = 1.0 + inverse
     turned[k] = j
     return inverse
@@ -43,8 +43,8 @@ def _follow(rates, j, old, new, pivot, inverse):
     """Rates of what moves after a pivot at j, where what was held moved by ``old``, and what is now does by ``new``."""
     change = new - rates[j]
     if change != 0.0:
-        for l in range(uint64(rates.shape[0])):
-            rates[l] += change * pivot[l]
+        for a in range(uint64(rates.shape[0])):
+            rates[a] += change * pivot[a]
     rates[j] = old + change * inverse
 
 
@@ -63,17 +63,17 @@ def _limits(place, j, stops, slopes, slack):
 
 @njit(cache=True, nogil=True, fastmath={"contract", "reassoc"})
 def without_rows(
-    T, guests, n_free, places, starts, stops, slopes, kinds, by_kind, by_slope, stretches, slack, most, residuals, by_logs
+    T, guests, n_free, places, starts, stops, slopes, kinds, by_kind, by_slope, stretches, slack, most, out, by_logs
 ):
-    """Residuals of rows without themselves, and their derivatives in the logarithms of θ; NaN where that did not end.
+    """Residuals of rows without themselves (``out``), and derivatives in the logarithms of θ; NaN where it did not end.
 
     The first m rows may change their places, and the first ``n_free`` of these are at odd ones. T is their tableau, of
     shape (m + 1, m + 1): its last row and column are for one of the ``guests``, rows that stay where they are until
     they leave; these are their rows of the tableau, of m + 1 entries.
 
-    ``starts`` are what moves at ``places``. While the coefficient of row i goes to zero, the stops of all rows of a kind
-    grow to ``stretches[i, kind]`` times what they are. Where stops of a kind grow in proportion, what moves does by
-    ``by_kind``, shape (kinds, n), and where slopes do by ``by_slope``.
+    ``starts`` are what moves at ``places``. While the coefficient of row i goes to zero, the stops of all rows of a
+    kind grow to ``stretches[i, kind]`` times what they are. Where stops of a kind grow in proportion, what moves does
+    by ``by_kind``, shape (kinds, n), and where slopes do by ``by_slope``.
 
     Limits are passed by ``slack`` (of coefficients in units of the distance of stops, and of residuals), so that no two
     places take turns for ever; ``most`` pivots are made.
@@ -91,17 +91,17 @@ def without_rows(
                 T[j, m] = -T[m, j] if j < n_free else T[m, j]
         size, left, k, growths = max(m, own + 1), 1.0, 0, stretches[i] - 1.0
         grows = np.any(growths != 0.0)
-        for l in range(uint64(size)):
-            j = rows[l]
-            at[l], x[l] = places[j], starts[j]
-            held[l] = slopes[at[l] // 2] if at[l] % 2 == 1 else 0.0  # beyond a stop
-            low, high, low_rate, high_rate = _limits(at[l], j, stops, slopes, slack)
+        for a in range(uint64(size)):
+            j = rows[a]
+            at[a], x[a] = places[j], starts[j]
+            held[a] = slopes[at[a] // 2] if at[a] % 2 == 1 else 0.0  # beyond a stop
+            low, high, low_rate, high_rate = _limits(at[a], j, stops, slopes, slack)
             growth = growths[kinds[j]]
-            limits[0, l], limits[1, l], limits[2, l], limits[3, l] = low, high, growth * low_rate, growth * high_rate
-            d[l], by[0, l], by[1, l] = 0.0, 0.0, by_slope[j]
+            limits[0, a], limits[1, a], limits[2, a], limits[3, a] = low, high, growth * low_rate, growth * high_rate
+            d[a], by[0, a], by[1, a] = 0.0, 0.0, by_slope[j]
             for kind in range(growths.shape[0]):
-                d[l] += growths[kind] * by_kind[kind, j]
-                by[0, l] += stretches[i, kind] * by_kind[kind, j]
+                d[a] += growths[kind] * by_kind[kind, j]
+                by[0, a] += stretches[i, kind] * by_kind[kind, j]
         limits[0, own], limits[1, own], limits[2:, own] = -np.inf, np.inf, 0.0
         if at[own] % 2 == 1:
             gone, x[own] = -x[own], held[own]
@@ -112,28 +112,28 @@ def without_rows(
             k = 1
         else:
             gone = -stretches[i, kinds[i]] * stops[i, at[own] // 2]
-            for l in range(uint64(size)):
-                d[l] += gone * T[own, l]
-                by[0, l] += gone * T[own, l]
+            for a in range(uint64(size)):
+                d[a] += gone * T[own, a]
+                by[0, a] += gone * T[own, a]
         while True:
-            for l in range(uint64(size)):  # without branches: signs are as good as random
-                up, down = d[l] - limits[3, l], limits[2, l] - d[l]
-                until_high = (limits[1, l] - x[l]) / up if up > 0.0 else np.inf
-                times[l] = min(until_high, (x[l] - limits[0, l]) / down if down > 0.0 else np.inf)
+            for a in range(uint64(size)):  # without branches: signs are as good as random
+                up, down = d[a] - limits[3, a], limits[2, a] - d[a]
+                until_high = (limits[1, a] - x[a]) / up if up > 0.0 else np.inf
+                times[a] = min(until_high, (x[a] - limits[0, a]) / down if down > 0.0 else np.inf)
             step, j = left, -1
-            for l in range(uint64(size)):
-                if times[l] < step:
-                    step, j = times[l], np.int64(l)
+            for a in range(size):
+                if times[a] < step:
+                    step, j = times[a], a
             step = max(step, 0.0)
-            for l in range(uint64(size)):
-                x[l] += step * d[l]
+            for a in range(uint64(size)):
+                x[a] += step * d[a]
             if grows:
                 limits[:2] += step * limits[2:]
             left -= step
             if j < 0 or k == most:
                 break
             inverse, before = _turn(T, j, pivots, turned, k, row), at[j]
-            at[j] += 1 if d[j] > limits[3, j] else -1
+            at[j] += 1 if limits[1, j] - x[j] < x[j] - limits[0, j] else -1
             leaves = before % 2 == 0
             stop = stops[j, (before if leaves else at[j]) // 2]
             slope = slopes[(at[j] if leaves else before) // 2]
@@ -154,5 +154,5 @@ def without_rows(
             limits[0, j], limits[1, j] = low + (1.0 - left) * limits[2, j], high + (1.0 - left) * limits[3, j]
             k += 1
         ended = j < 0
-        residuals[i] = x[own] if ended else np.nan
+        out[i] = x[own] if ended else np.nan
         by_logs[i, 0], by_logs[i, 1] = by[0, own] if ended else np.nan, by[1, own] if ended else np.nan

@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 
-from lambdahat.box_problem import BoxProblem
 from lambdahat.criteria import Fold
 from lambdahat.hypergradient import Judge, differentiate, judged
 from lambdahat.linear import Matrix, Vector
