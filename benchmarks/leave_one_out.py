@@ -13,7 +13,9 @@ SHARES = (0.3, 0.1)  # of λmax
 OF_COX = (0.5, 0.3)  # at 0.1 as many features are kept as there are events, and the criterion is not finite
 CHEAPER, OFF = 50.0, 0.02
 REPEATS = 5
+UNITS = (1.0, 10.0)  # of C, of the simplest support vector machine
 ONE, OTHERS = "one target", "several targets, blocks, classes, risk sets, two stages"
+MACHINES = "support vector machines"
 
 
 def records(options: Options) -> Iterator[Record]:
@@ -39,6 +41,26 @@ def records(options: Options) -> Iterator[Record]:
             for share in OF_COX if name == "CoxLasso" else SHARES:
                 problem = f"{name}, {n} × {p}, λmax × {share:g}"
                 yield compared(problem, make(share * largest), X, y, kind=OTHERS)
+        for name, model, X, y in machines(n, p):
+            for units in UNITS:
+                model.set_params(C=units * unit_of_C(X, y))
+                yield compared(f"{name}, {n} × {p}, C × {units:g}", model, X, y, kind=MACHINES)
+
+
+def machines(n: int, p: int) -> Iterator[tuple[str, Any, np.ndarray, np.ndarray]]:
+    from lambdahat import LinearSVC, LinearSVR
+
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(n, p))
+    y = X[:, :10].sum(axis=1) + 2.0 * rng.normal(size=n)
+    yield "LinearSVC", LinearSVC(), X, np.sign(y)
+    yield "LinearSVR", LinearSVR(epsilon=0.5), X, y
+
+
+def unit_of_C(X: np.ndarray, y: np.ndarray) -> float:
+    """Where all rows pull with all their weight, the C at which predictions are right in the mean."""
+    pull = np.append(X.T @ np.sign(y), np.sign(y).sum())
+    return float(np.abs(y).sum() / (pull @ pull))
 
 
 def others(n: int, p: int) -> Iterator[tuple[str, Callable[[float], Any], np.ndarray, np.ndarray, float]]:
@@ -127,7 +149,7 @@ def evaluate(model: object, criterion: object, X: np.ndarray, y: np.ndarray) -> 
 
 def bars(records: list[Record]) -> list[Record]:
     found = []
-    for kind in (ONE, OTHERS):
+    for kind in (ONE, OTHERS, MACHINES):
         of = [record for record in records if record["kind"] == kind]
         if not of:
             continue

@@ -334,7 +334,7 @@ def test_leave_one_out_of_sparse_columns():
         (AIC(), lh.HuberLasso(), "one", "needs a likelihood"),
         (AIC(sigma=1.0), lh.PoissonLasso(), "counts", "leave it out"),
         (BIC(), lh.SparseLogisticRegression(class_weight="balanced"), "labels", "class_weight"),
-        (ALO(), lh.LinearSVC(), "labels", "targets of its loss cannot be moved"),
+        (ALO(), lh.SimplexSVR(), "one", "targets of its loss cannot be moved"),
         ("sure", lh.Lasso(), "one", "needs to know the noise"),
         ("aix", lh.Lasso(), "one", "unknown|did you mean|aic"),
     ],

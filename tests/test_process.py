@@ -30,7 +30,8 @@ for dtype in (np.float64, np.float32):
         for criterion in ("cv", HeldOut(A, y), "alo"):
             GradientSearch(Lasso(), criterion=criterion, cv=3, max_evals=5).fit(A, y)
         GradientSearch(Lasso(), cv=3, max_evals=5).fit(make(X[:, :9].astype(dtype)), y)
-        GradientSearch(LinearSVR(), cv=3, max_evals=5).fit(A, y).predict(A)
+        for criterion in ("cv", "alo"):
+            GradientSearch(LinearSVR(), criterion=criterion, cv=3, max_evals=5).fit(A, y).predict(A)
         classifier = SparseLogisticRegression(0.02, l1_ratio=0.9)
         GradientSearch(classifier, cv=3, max_evals=5).fit(A, y > 0.0).predict_proba(A)
         for ties in ("breslow", "efron"):

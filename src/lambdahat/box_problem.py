@@ -16,11 +16,12 @@ the face of K it lies on, so that rows ``P x_i`` take the place of rows in all s
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lambdahat.datafits import Datafit
 from lambdahat.design import Columns, Design, RowStorage, SparseStorage
@@ -142,6 +143,19 @@ class BoxProblem:
         half, residual = 0.5 * float(w @ w), self.y - z
         return half + self.penalty.conjugate(residual), half + float(residual @ beta) - self.penalty.value(beta)
 
+    def gram(self, rows: Columns, first: int) -> Matrix:
+        """``X Xᵀ`` of some rows and the first ones of these, of shape (m, first)."""
+        transposed = self.rows.transposed
+        if isinstance(transposed, SparseStorage):
+            of_rows = transposed.chosen(rows)
+            K = (of_rows.T @ of_rows[:, :first]).toarray()
+        elif self.rows.has_small_gram:
+            K = self.rows.gram[np.ix_(rows, rows[:first])]
+        else:
+            X = self.rows.gather(rows, np.ones(self.n_features, dtype=bool))
+            K = (X @ X.T)[:, :first] if 2 * first > rows.size else X @ X[:first].T  # symmetric: half the work
+        return np.asarray(K + self.constant**2)
+
     def is_factorised(self, rows: Columns) -> bool:
         """Whether the system of some rows is solved by a factorisation."""
         return not isinstance(self.rows.transposed, SparseStorage) and rows.size <= _FACTORISED
@@ -178,6 +192,28 @@ class BoxProblem:
         scaled = X_S / ridge[:, None]
         K = np.asarray(np.eye(X_S.shape[1]) + X_S.T @ scaled)
         return np.asarray(b / ridge - scaled @ solve_dense(K, scaled.T @ b))
+
+
+@dataclass(frozen=True, eq=False)
+class EachLeftOut(BoxProblem):
+    """The same problem, judged by predictions of each row by the solution without it.
+
+    Attributes
+    ----------
+    kinds : array of shape (n,)
+        Of rows.
+    stretches : array of shape (n, number of kinds)
+        What boxes of rows of a kind are multiplied by where a row is left out: weights that balance classes depend on
+        all rows.
+    """
+
+    kinds: NDArray[np.intp] = field(kw_only=True)
+    stretches: Matrix = field(kw_only=True)
+
+    @classmethod
+    def of(cls, problem: BoxProblem, kinds: NDArray[np.intp], stretches: Matrix) -> EachLeftOut:
+        own = {each.name: getattr(problem, each.name) for each in fields(BoxProblem)}
+        return cls(**own, kinds=kinds, stretches=stretches)
 
 
 @dataclass(frozen=True)

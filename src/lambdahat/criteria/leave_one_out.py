@@ -8,9 +8,10 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import expit
 
-from lambdahat.box_problem import BoxModel
+from lambdahat.box_problem import BoxModel, EachLeftOut
 from lambdahat.criteria.at_risk_without_rows import cross_validated_partial_likelihood
 from lambdahat.criteria.base import Data, Fold, Solved, Validating, as_solved, only_changed
 from lambdahat.criteria.influences import MOST, Influences
@@ -23,6 +24,9 @@ from lambdahat.hypergradient import Judge
 from lambdahat.linear import Matrix, Vector
 from lambdahat.problem import Model, Problem, Solution
 from lambdahat.two_stages import TwoStages
+
+_MOST_ROWS = 5_000  # of a support vector machine: a matrix of 200 MB
+_ACCURACY = 1e-8  # of its dual, which says where each row is
 
 Loss = Callable[[Vector], tuple[float, Vector]]
 """Of predictions, and its slope."""
@@ -92,6 +96,8 @@ class ALO:
 
     def folds(self, model: Model | BoxModel, data: Data) -> list[Fold]:
         instead = "criterion='cv', with cv=LeaveOneOut() of scikit-learn to leave out one row at a time"
+        if isinstance(model, BoxModel) and model.domain.is_everything:
+            return [support_vectors_left_out(model, data, instead)]
         check_observed("ALO", model, data, instead)
         assert isinstance(model, Model)
         probing = Probing(self.n_probes, self.step, self.random_state)
@@ -118,6 +124,57 @@ class ALO:
             lead = replace(freedom, formula=formula)
         verdict = LeftOutError(K, model.fit_intercept)
         return [Fold(fold.problems, lead, n_probes=fold.n_probes, verdict=verdict, accuracy=fold.accuracy)]
+
+
+def support_vectors_left_out(model: BoxModel, data: Data, instead: str) -> Fold:
+    """All rows, each judged by the solution without it: nothing has to be measured, and the slope is exact."""
+    rows = int(np.count_nonzero(data.sample_weight))
+    if rows > _MOST_ROWS:
+        raise ValueError(
+            f"ALO does not fit support vector machines to {rows} rows: it keeps a matrix of rows by rows, of "
+            f"{_MOST_ROWS} at most; use {instead}, or fewer folds"
+        )
+    problem = model.problems(data.storage, data.y, [data.sample_weight])[0]
+    left_out = EachLeftOut.of(problem, *stretches_without_rows(model, data.y, data.sample_weight))
+    return Fold((left_out,), OfPredictions(left_out), accuracy=_ACCURACY)
+
+
+def stretches_without_rows(model: BoxModel, y: Vector, weight: Vector) -> tuple[NDArray[np.intp], Matrix]:
+    """Kinds of rows, the classes, and by what the weights of each are multiplied where a row is left out."""
+    kinds, out = np.zeros(y.size, dtype=np.intp), np.ones((y.size, 1))
+    if model.row_factors is None:
+        return kinds, out
+    kinds, out = (y > 0.0).astype(np.intp), np.ones((y.size, 2))
+    factors = model.row_factors(y, weight)
+    _, firsts, alike = np.unique(np.stack([y, weight], axis=1), axis=0, return_index=True, return_inverse=True)
+    for group, first in enumerate(firsts):
+        others = np.where(np.arange(y.size) == first, 0.0, weight)
+        ratios = model.row_factors(y, others) / factors
+        for kind in range(2):
+            left = (kinds == kind) & (others > 0.0)
+            if np.any(left):
+                out[alike == group, kind] = ratios[left][0]
+    return kinds, out
+
+
+@dataclass(frozen=True, eq=False)
+class OfPredictions:
+    """Judges predictions of each row by a solution without it, given in place of coefficients."""
+
+    problem: EachLeftOut
+
+    def judges(self, problems: Sequence[Any], solved: Sequence[Solved]) -> list[Judge]:
+        return [self.error]
+
+    def error(self, rows: Any, z: Vector, offset: float) -> tuple[float, Vector, float]:
+        """The mean of the metric, and its slopes in the predictions."""
+        return *own_metric(self.problem, z), 0.0
+
+
+def own_metric(problem: Any, z: Vector) -> tuple[float, Vector]:
+    """The mean of a problem's metric at predictions of its rows, and its slope in these."""
+    datafit, s, factor = problem.datafit, problem.design.weights, problem.datafit.metric_factor
+    return factor * datafit.value(problem.y, z, s), factor * s * datafit.gradient(problem.y, z)
 
 
 def only_freedom(n: float) -> Formula:
@@ -236,11 +293,7 @@ class LeaveOneOut:
         found = Influences.at(problem, *solved[0], intercept=self.intercept)
         each, bends = found.each, found.bends
         total = float(each @ bends)
-        datafit, s, y = problem.datafit, problem.design.weights, problem.y
-
-        def metric(z: Vector) -> tuple[float, Vector]:
-            factor = datafit.metric_factor
-            return factor * datafit.value(y, z, s), factor * s * datafit.gradient(y, z)
+        datafit, y = problem.datafit, problem.y
 
         def error_at(z: Vector, freedom: float) -> tuple[float, Vector, float]:
             """The criterion, its slope in z and in the degrees of freedom."""
@@ -251,7 +304,7 @@ class LeaveOneOut:
                 left = 1.0 - np.minimum(scale * each * bends, MOST)
                 slopes = datafit.gradient(y, z)
                 without = z + scale * each * slopes / left
-                value, outer = (loss or metric)(without)
+                value, outer = loss(without) if loss else own_metric(problem, without)
                 slope = outer * (1.0 + scale * each * datafit.curvature(y, z) / left)
                 by_scale = float(outer @ (each * slopes / left**2))
             if not np.isfinite(value + by_scale + float(np.abs(slope).sum())):

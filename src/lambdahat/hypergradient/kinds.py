@@ -7,10 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from lambdahat.box_problem import BoxProblem
+from lambdahat.box_problem import BoxProblem, EachLeftOut
 from lambdahat.hypergradient.backward import backward
 from lambdahat.hypergradient.base import Differentiated, Judge, Method
 from lambdahat.hypergradient.boundary import boundary
+from lambdahat.hypergradient.boundary_without_rows import boundary_without_rows, judged_without_rows
 from lambdahat.hypergradient.forward import forward
 from lambdahat.hypergradient.implicit import implicit
 from lambdahat.hypergradient.implicit_forward import implicit_forward
@@ -19,6 +20,11 @@ from lambdahat.linear import Vector, rows_used
 from lambdahat.problem import Problem, Solution
 from lambdahat.solvers import polish, polish_box, polish_two_stages, solve
 from lambdahat.two_stages import TwoStages
+
+
+def _judged(problem: Problem | BoxProblem, solution: Solution, judge: Judge) -> float:
+    support = solution.support
+    return judge(support, solution.w[support], problem.offset(solution))[0]
 
 
 @dataclass(frozen=True)
@@ -35,11 +41,14 @@ class Kind:
         ``(problem, solution, tol)`` to a better solution, and its ``tol``.
     not_iterated : str, optional
         Why methods that iterate on coefficients do not suit it.
+    judged : callable
+        ``(problem, solution, judge)`` to the criterion alone.
     """
 
     implicit: Callable[..., tuple[float, Vector, Any]]
     polish: Callable[..., tuple[Solution, float]]
     not_iterated: str = ""
+    judged: Callable[..., float] = _judged
 
 
 def _boundary(
@@ -48,9 +57,17 @@ def _boundary(
     return *boundary(problem, solution, judge, tol=tol), None
 
 
+def _without_rows(
+    problem: EachLeftOut, solution: Solution, judge: Judge, *, tol: float, guess: None = None
+) -> tuple[float, Vector, None]:
+    return *boundary_without_rows(problem, solution, judge), None
+
+
+_BY_ITS_DUAL = "a support vector machine is solved by its dual"
 KINDS: dict[type, Kind] = {
     Problem: Kind(implicit, polish),
-    BoxProblem: Kind(_boundary, polish_box, "a support vector machine is solved by its dual"),
+    BoxProblem: Kind(_boundary, polish_box, _BY_ITS_DUAL),
+    EachLeftOut: Kind(_without_rows, polish_box, _BY_ITS_DUAL, judged_without_rows),
     TwoStages: Kind(through_both, polish_two_stages, "the adaptive Lasso has two fits, one after the other"),
 }
 
@@ -58,6 +75,11 @@ KINDS: dict[type, Kind] = {
 def polished(problem: Problem | BoxProblem, solution: Solution, tol: float) -> Solution:
     """A better solution of a problem of any kind."""
     return KINDS[type(problem)].polish(problem, solution, tol)[0]
+
+
+def judged(problem: Problem | BoxProblem, solution: Solution, judge: Judge) -> float:
+    """A criterion at a solution of a problem of any kind."""
+    return KINDS[type(problem)].judged(problem, solution, judge)
 
 
 def differentiate(

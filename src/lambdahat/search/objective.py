@@ -14,9 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 
-from lambdahat.box_problem import BoxProblem
 from lambdahat.criteria import Fold
-from lambdahat.hypergradient import Judge, differentiate
+from lambdahat.hypergradient import Judge, differentiate, judged
 from lambdahat.linear import Matrix, Vector
 from lambdahat.outer import OuterOptimizer, Point, Region, Stop
 from lambdahat.problem import Problem, Solution
@@ -266,7 +265,7 @@ class CriterionObjective:
         def differentiated(k: int) -> tuple[float, Vector, Any]:
             if not gradient:
                 unknown = np.full(problems[k].penalty.hyperparams.size, np.nan)
-                return _value(judges[k], problems[k], solutions[k]), unknown, None
+                return judged(problems[k], solutions[k], judges[k]), unknown, None
             seen = None if nearest is None else nearest.solutions.get(k)
             guess = None if seen is None else seen.adjoint
             return differentiate(problems[k], solutions[k], judges[k], tol=tol, guess=guess)
@@ -356,12 +355,6 @@ def _objective(problem: Problem, solution: Solution) -> float:
     z = problem.prediction(support, w_S, problem.offset(solution))
     loss = problem.datafit.value(problem.y, z, problem.design.weights)
     return loss + problem.penalty.restricted(support).value(w_S)
-
-
-def _value(judge: Judge, problem: Problem | BoxProblem, solution: Solution) -> float:
-    """The criterion at a solution."""
-    support = solution.support
-    return judge(support, solution.w[support], problem.offset(solution))[0]
 
 
 _controller: ThreadpoolController | None = None
