@@ -145,8 +145,14 @@ class SparseStorage:
         return out
 
     def rmatvec_many(self, Q: Matrix) -> Matrix:
-        """``Q X`` for ``Q`` of shape (k, n): ``Xᵀq`` of k vectors."""
-        return np.stack([self.rmatvec(q) for q in Q])
+        """``Q X`` for ``Q`` of shape (k, n): ``Xᵀq`` of k vectors, four of them by one pass over X."""
+        out = np.empty((len(Q), self.shape[1]))
+        by_four = len(Q) // 4 * 4
+        for k in range(0, by_four, 4):
+            csc.rmatvec_four(*self.arrays, Q[k : k + 4], out[k : k + 4])
+        for k in range(by_four, len(Q)):
+            csc.rmatvec(*self.arrays, Q[k], out[k])
+        return out
 
     def rmatvec_columns(self, columns: Columns, q: Matrix) -> Matrix:
         if q.ndim == 2:
