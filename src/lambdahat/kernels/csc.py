@@ -36,9 +36,8 @@ def rmatvec(data, indices, indptr, q, out):
 
 
 @njit(cache=True, nogil=True, fastmath=True)
-def rmatvec_four(data, indices, indptr, Q, out):
-    """Write ``Q X`` into ``out``, where ``Q`` has four rows: X is read once, in half the time of four passes."""
-    q, r, s, t = Q[0], Q[1], Q[2], Q[3]
+def rmatvec_four(data, indices, indptr, q, r, s, t, out):
+    """Write ``Xᵀ`` times four vectors into the rows of ``out``: X is read once, in half the time of four passes."""
     for j in range(uint64(out.shape[1])):
         a = b = c = d = 0.0
         for k in range(uint64(indptr[j]), uint64(indptr[j + uint64(1)])):
