@@ -54,10 +54,10 @@ class DenseStorage:
             return np.asarray(self.X.T @ q)
         return self.rmatvec_columns(np.arange(self.shape[1], dtype=np.int32), q)
 
-    def rmatvec_many(self, qs: Sequence[Vector]) -> Matrix:
+    def rmatvec_many(self, qs: Sequence[Vector] | Matrix) -> Matrix:
         """``Xᵀq`` of k vectors, a row for each, by one pass over X."""
         if self.X.dtype == np.float64:
-            return np.asarray(np.stack(qs) @ self.X)
+            return np.asarray(np.asarray(qs) @ self.X)
         return np.stack([self.rmatvec(q) for q in qs])
 
     def _blocks(self, columns: Columns) -> Iterator[tuple[slice, Matrix]]:
@@ -138,18 +138,21 @@ class SparseStorage:
 
     def rmatvec(self, q: Matrix) -> Matrix:
         """``Xᵀq``."""
+        if q.ndim == 2 and q.flags.f_contiguous:
+            return np.ascontiguousarray(self.rmatvec_many(q.T).T)
         if q.ndim == 2:
             return self.rmatvec_columns(np.arange(self.shape[1], dtype=np.int32), q)
         out = np.empty(self.shape[1])
         csc.rmatvec(*self.arrays, q, out)
         return out
 
-    def rmatvec_many(self, qs: Sequence[Vector]) -> Matrix:
+    def rmatvec_many(self, qs: Sequence[Vector] | Matrix) -> Matrix:
         """``Xᵀq`` of k vectors, a row for each, four of them by one pass over X."""
         out = np.empty((len(qs), self.shape[1]))
         by_four = len(qs) // 4 * 4
         for k in range(0, by_four, 4):
-            csc.rmatvec_four(*self.arrays, *qs[k : k + 4], out[k : k + 4])
+            q, r, s, t = qs[k : k + 4]
+            csc.rmatvec_four(*self.arrays, q, r, s, t, out[k : k + 4])
         for k in range(by_four, len(qs)):
             csc.rmatvec(*self.arrays, qs[k], out[k])
         return out
