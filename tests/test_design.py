@@ -51,7 +51,7 @@ def test_passes(design, centred):
 
 
 def test_several_passes_at_once(storage, center, centred):
-    weights = [S.weight, np.where(np.arange(25) < 12, S.weight, 0.0), np.ones(25)]
+    weights = [S.weight, np.where(np.arange(25) < 12, S.weight, 0.0), *(np.arange(25.0) % k for k in (2, 3, 4))]
     designs = Design.create_many(storage, weights, center=center, standardize=False)
     qs = [design.weights * RNG.normal(size=25) for design in designs]
     for one, many, q in zip(designs, Design.gradients(designs, qs), qs, strict=True):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from functions import Function, bowl, line, plane, ripples, well
-from lambdahat.outer import LBFGS, Region, Scalar, Stop
+from lambdahat.outer import LBFGS, Line, Region, Scalar, Stop
 
 
 @pytest.mark.parametrize("cheap", [True, False])
@@ -90,6 +90,39 @@ def test_lbfgs_on_a_criterion_with_kinks_is_never_worse_than_its_lines(height):
     assert function.best.value <= min(by_line)
     assert function.best.value <= 1.0 + 2.0 * height
     assert message.startswith("converged")
+
+
+def parts(curvatures, noise=0.0):
+    """A part of its own for each hyperparameter, nearly quadratic; values are known to ``noise`` only."""
+    center = np.linspace(-6.0, -4.0, curvatures.size)
+    rng = np.random.default_rng(0)
+    return Function(
+        lambda x: 1.0 + curvatures @ (np.cosh(x - center) - 1.0) + noise * rng.uniform(),
+        lambda x: curvatures * np.sinh(x - center),
+        cheap=False,
+    )
+
+
+def diagonal(d):
+    return Region(np.full(d, -11.0), np.zeros(d), (Line(np.zeros(d), np.ones(d), -11.0, 0.0),))
+
+
+def test_lbfgs_begins_with_the_second_derivatives_that_its_line_has_shown():
+    function, line_alone = parts(np.geomspace(1e-4, 1e-1, 12)), parts(np.geomspace(1e-4, 1e-1, 12))
+    LBFGS().minimize(function, diagonal(12), tol=1e-7)
+    Scalar(fine_ratio=3.0, thorough=False).minimize(line_alone, diagonal(12), tol=1e-3)
+    assert function.best.value == pytest.approx(1.0, abs=1e-6)
+    assert len(function.points) <= len(line_alone.points) + 8
+
+
+def test_lbfgs_evaluates_no_point_twice_in_a_row_and_gives_up_what_is_lost_in_noise():
+    function = parts(np.geomspace(1e-4, 1e-1, 12), noise=3e-5)
+    message = LBFGS().minimize(function, diagonal(12), tol=1e-6)
+    assert message.startswith("converged")
+    assert function.best.value <= 1.0 + 1e-4
+    assert len(function.points) <= 40
+    for before, after in zip(function.points, function.points[1:], strict=False):
+        assert not np.array_equal(before.x, after.x)
 
 
 def test_where_evaluations_are_dear_fewer_lines_are_looked_along():

@@ -137,11 +137,13 @@ class Problem:
         if secant > 0.0:
             f2 = np.maximum(f2, secant * self.datafit.secant(self.y, z))
         total = float(s @ f2) or 1.0
-        weights = s * f2 / total
+        weights = s * f2
+        weights /= total
         slopes = self.datafit.gradient(self.y, z) if slopes is None else slopes
         design = self.design.reweighted(weights, columns, center=self.has_offset)
         with np.errstate(over="ignore"):
-            response = z - np.divide(slopes, f2, out=np.zeros_like(z), where=weights > 0.0)
+            response = np.divide(slopes, f2, out=np.zeros_like(z), where=weights > 0.0)
+        np.subtract(z, response, out=response)
         if self.has_offset:
             response = response - float(weights @ z)
         return Problem(design, response, 0.0, self.penalty.scaled(1.0 / total), scale=1.0 / total)

@@ -63,6 +63,13 @@ class Multinomial(RowWise):
         odds = Odds.at(z)
         return float(weights @ (np.log(odds.e.sum(axis=0)) + odds.shift - np.einsum("ik,ik->i", y, z)))
 
+    def value_and_gradient(self, y: Matrix, z: Matrix, weights: Vector) -> tuple[float, Matrix]:
+        """Both by the same exponentials, which are most of what they cost."""
+        odds = Odds.at(z)
+        total = odds.e.sum(axis=0)
+        value = float(weights @ (np.log(total) + odds.shift - np.einsum("ik,ik->i", y, z)))
+        return value, (odds.e / total).T - y
+
     def gradient(self, y: Matrix, z: Matrix) -> Matrix:
         return self.probabilities(z) - y
 
@@ -88,7 +95,11 @@ class Multinomial(RowWise):
         return np.zeros_like(z)  # the best prediction of a row is infinite
 
     def hessian(self, y: Matrix, z: Matrix, weights: Vector) -> Callable[[Matrix], Matrix]:
-        p = self.probabilities(z)
+        return self.hessian_at(self.probabilities(z), weights)
+
+    @staticmethod
+    def hessian_at(p: Matrix, weights: Vector) -> Callable[[Matrix], Matrix]:
+        """The same from probabilities."""
         weighted = weights[:, None] * p
 
         def product(d: Matrix) -> Matrix:

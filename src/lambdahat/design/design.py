@@ -73,7 +73,7 @@ class Design:
         weights = [weight / total for weight, total in zip(sample_weights, totals, strict=True)]
         means = np.zeros((len(weights), p))
         if center or standardize:
-            means = storage.rmatvec_many(np.stack(weights))
+            means = storage.rmatvec_many(weights)
         none, ones = np.zeros(p), np.ones(p)
         designs = []
         for weight, total, mean in zip(weights, totals, means, strict=True):
@@ -141,7 +141,7 @@ class Design:
         alone = len(designs) < 2 or any(design.storage is not designs[0].storage for design in designs)
         if alone or qs[0].ndim == 2:
             return [design.gradient(q) for design, q in zip(designs, qs, strict=True)]
-        products = designs[0].storage.rmatvec_many(np.stack(qs))
+        products = designs[0].storage.rmatvec_many(qs)
         return [design._centred(product, q) for design, product, q in zip(designs, products, qs, strict=True)]
 
     def gradient_columns(self, columns: Columns, q: Matrix) -> Matrix:

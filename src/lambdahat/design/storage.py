@@ -4,7 +4,7 @@ Both classes answer to the same calls; ``columns`` is always an int32 array of c
 have shape (n,), or (n, T) for T targets, and then so have vectors over the columns.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -54,11 +54,11 @@ class DenseStorage:
             return np.asarray(self.X.T @ q)
         return self.rmatvec_columns(np.arange(self.shape[1], dtype=np.int32), q)
 
-    def rmatvec_many(self, Q: Matrix) -> Matrix:
-        """``Q X`` for ``Q`` of shape (k, n): ``Xᵀq`` of k vectors by one pass over X."""
+    def rmatvec_many(self, qs: Sequence[Vector] | Matrix) -> Matrix:
+        """``Xᵀq`` of k vectors, a row for each, by one pass over X."""
         if self.X.dtype == np.float64:
-            return np.asarray(Q @ self.X)
-        return np.stack([self.rmatvec(q) for q in Q])
+            return np.asarray(np.asarray(qs) @ self.X)
+        return np.stack([self.rmatvec(q) for q in qs])
 
     def _blocks(self, columns: Columns) -> Iterator[tuple[slice, Matrix]]:
         """Some columns, in double precision, block by block of rows: for products with matrices, which BLAS does."""
@@ -138,15 +138,24 @@ class SparseStorage:
 
     def rmatvec(self, q: Matrix) -> Matrix:
         """``Xᵀq``."""
+        if q.ndim == 2 and q.flags.f_contiguous:
+            return np.ascontiguousarray(self.rmatvec_many(q.T).T)
         if q.ndim == 2:
             return self.rmatvec_columns(np.arange(self.shape[1], dtype=np.int32), q)
         out = np.empty(self.shape[1])
         csc.rmatvec(*self.arrays, q, out)
         return out
 
-    def rmatvec_many(self, Q: Matrix) -> Matrix:
-        """``Q X`` for ``Q`` of shape (k, n): ``Xᵀq`` of k vectors."""
-        return np.stack([self.rmatvec(q) for q in Q])
+    def rmatvec_many(self, qs: Sequence[Vector] | Matrix) -> Matrix:
+        """``Xᵀq`` of k vectors, a row for each, four of them by one pass over X."""
+        out = np.empty((len(qs), self.shape[1]))
+        by_four = len(qs) // 4 * 4
+        for k in range(0, by_four, 4):
+            q, r, s, t = qs[k : k + 4]
+            csc.rmatvec_four(*self.arrays, q, r, s, t, out[k : k + 4])
+        for k in range(by_four, len(qs)):
+            csc.rmatvec(*self.arrays, qs[k], out[k])
+        return out
 
     def rmatvec_columns(self, columns: Columns, q: Matrix) -> Matrix:
         if q.ndim == 2:

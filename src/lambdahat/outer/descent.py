@@ -26,6 +26,7 @@ class Recorded:
     def __init__(self, objective: Objective, inner_tol: float | None = None) -> None:
         self.objective, self.inner_tol = objective, inner_tol
         self.best: Point | None = None
+        self._best_tol = np.inf  # to which that was solved
         self.sloped: Point | None = None  # the one whose slope promises most, for half a step in each direction
         self.remark = ""  # on what happened on the way, for the sentence at the end
 
@@ -40,6 +41,8 @@ class Recorded:
     def __call__(self, x: Vector, tol: float | None = None, gradient: bool = True) -> Point:
         if tol is None:
             tol = min(self.coarse_tol, _TIGHT) if self.inner_tol is None else self.inner_tol
+        if self.best is not None and self._best_tol <= tol and np.array_equal(x, self.best.x):
+            return self.best  # a descent begins there
         try:
             seen = self.objective(x, tol, gradient)
         except Stop as stop:
@@ -48,7 +51,7 @@ class Recorded:
         slope = np.where(finite & np.isfinite(seen.gradient), seen.gradient, 0.0)
         point = Point(seen.x, seen.value if finite else np.inf, slope, seen.decisive)
         if self.best is None or point.value < self.best.value:
-            self.best = point
+            self.best, self._best_tol = point, tol
         if point.gradient.any() and (self.sloped is None or _promise(point) < _promise(self.sloped)):
             self.sloped = point
         return point

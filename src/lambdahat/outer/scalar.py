@@ -205,6 +205,19 @@ class Scan:
                 places[k] = at[0] if g[0] > 0.0 else at[-1]
         return np.asarray(np.clip(places, best - _ASIDE, best + _ASIDE))
 
+    def bends(self, places: Vector) -> Vector:
+        """For each hyperparameter by how much its derivative rises along the line, per unit of its own, at a ``t``.
+
+        They are its second derivatives where each acts on a part of the criterion of its own; zero where nothing is
+        known.
+        """
+        t, gradients, direction = np.array(self.t), np.nan_to_num(self.gradient), self.line.direction
+        right = np.clip(np.searchsorted(t, places), 1, t.size - 1)
+        each = np.arange(direction.size)
+        risen = gradients[right, each] - gradients[right - 1, each]
+        along = direction * (t[right] - t[right - 1])
+        return np.asarray(np.divide(risen, along, out=np.zeros_like(risen), where=along != 0.0))
+
     def has_risen(self, step: float) -> bool:
         """Whether going on, to the left by steps of ``step``, is hopeless.
 

@@ -25,6 +25,9 @@ from lambdahat.solvers.iterate import ProxNewton, free_columns, predictions_at, 
 from lambdahat.solvers.working_set import UNPROVEN_AFTER, UNPROVEN_FALL, Steps, conclude, violators
 
 _SMALLEST_WORKING_SET = 20  # of a class
+# A class whose zeros stand, and whose other entries violate their conditions by no more than this share of the penalty,
+# is left to Newton's step of all.
+_NEAR = 0.2
 _SETTLED = 0.2  # Newton is worth its price when less than this share of the support changed in the last sweeps
 _ACCURACY, _MOST_PRODUCTS = 0.05, 100  # of Newton's systems
 _SUFFICIENT, _ROUNDING, _HALVINGS = 1e-4, 1e-14, 10
@@ -44,7 +47,7 @@ def solve_classes(
     iterate = Classes(problem, w, None if start is None else problem.offset(start))
     known = None if start is None or iterate.free.size else start.gradient
     h = (yield iterate.q) if known is None else known
-    primal, best_dual, progress, whole = np.inf, -np.inf, Progress(), False
+    primal, best_dual, progress, whole, failed = np.inf, -np.inf, Progress(), False, False
     for iteration in range(max_iter + 1):
         before, (primal, dual) = primal, iterate.bounds(h)
         best_dual = max(best_dual, dual)
@@ -60,12 +63,13 @@ def solve_classes(
             pass  # Newton's method is at home
         elif by_class:
             for k, descent in enumerate(sweeps):
-                iterate.descend_class(k, h[:, k], descent, inner_target)
+                iterate.descend_class(k, h[:, k], descent, inner_target, 0.0 if failed else _NEAR)
         else:
             iterate.descend_rows(h, sweeps[0], inner_target)
         whole = False
         if np.count_nonzero(support != (w != 0.0)) <= _SETTLED * max(1, int(np.count_nonzero(w))):
             whole = iterate.newton(damping, atol)
+            failed = not whole
             damping = max(0.1 * damping, least) if whole else min(3.0 * max(damping, 1e-6), 1.0)
         iterate.settle()
         h = yield iterate.q
@@ -76,7 +80,8 @@ class Classes:
     """Coefficients of all classes, of shape (p, K) and updated in place, with predictions and residual."""
 
     def __init__(self, problem: Problem, w: Matrix, offset: Any) -> None:
-        self.problem, self.w = problem, w
+        assert isinstance(problem.datafit, Multinomial)
+        self.problem, self.datafit, self.w = problem, problem.datafit, w
         w[problem.penalty.excluded] = 0.0
         self.free = free_columns(problem)
         self.z = np.asfortranarray(predictions_at(problem, w, offset))
@@ -93,8 +98,7 @@ class Classes:
     def _look_around(self) -> None:
         """Loss, slopes and residual at the present predictions."""
         problem = self.problem
-        self.loss = self._loss(self.z)
-        self.slopes = problem.datafit.gradient(problem.y, self.z)
+        self.loss, self.slopes = self.datafit.value_and_gradient(problem.y, self.z, problem.design.weights)
         self.q = by_row(-problem.design.weights, self.slopes)
 
     def bounds(self, h: Matrix) -> tuple[float, float]:
@@ -114,19 +118,22 @@ class Classes:
             return not np.any(penalty.distances(self.w, -h)[self.w == 0.0])
         return not np.any(penalty.subdiff_distance(self.w, -h)[~self.w.any(axis=1)])
 
-    def descend_class(self, k: int, h: Vector, descent: Descent, target: float) -> None:
-        """Sweeps of class ``k``, on its support and the columns that violate its conditions most at ``h``."""
+    def descend_class(self, k: int, h: Vector, descent: Descent, target: float, near: float) -> None:
+        """Sweeps of class ``k``, on its support and the columns that violate its conditions most at ``h``.
+
+        None where only its support does, by no more than the share ``near`` of the penalty.
+        """
         assert isinstance(self.problem.penalty, Entrywise)
-        assert isinstance(self.problem.datafit, Multinomial)
         problem, penalty = self.problem, self.problem.penalty.column(k)
         w = self.w[:, k].copy()
-        used = rows_used(w)
-        new = violators(penalty.subdiff_distance(w, -h), used, max(_SMALLEST_WORKING_SET, used.size))
+        used, violation = rows_used(w), penalty.subdiff_distance(w, -h)
+        stands = np.all(violation[used] <= near * penalty.l1[used])
+        new = violators(violation, used, max(_SMALLEST_WORKING_SET, used.size))
         columns = np.concatenate([used, new])
-        if not columns.size:
+        if stands and not new.size:
             return
         self._odds = self._odds or Odds.at(self.z)
-        alone = self.problem.datafit.one_class(self._odds.others(self.z, k))
+        alone = self.datafit.one_class(self._odds.others(self.z, k))
         problem = replace(problem, y=2.0 * problem.y[:, k] - 1.0, penalty=penalty, datafit=alone)
         iterate = ProxNewton(problem, w, None, self.z[:, k])
         now = np.zeros_like(h)
@@ -143,8 +150,7 @@ class Classes:
         used = rows_used(w)
         new = violators(penalty.subdiff_distance(w, -h), used, max(_SMALLEST_WORKING_SET, used.size))
         columns = np.concatenate([used, new])
-        assert isinstance(problem.datafit, Multinomial)
-        bound = problem.datafit.bound(problem.y, self.z)
+        bound = self.datafit.bound(problem.y, self.z)
         total = float(problem.design.weights @ bound)
         weights = problem.design.weights * bound / total
         design = problem.design.reweighted(weights, columns, center=problem.has_offset)
@@ -157,7 +163,8 @@ class Classes:
         )
         descent.run(form, target / total, 0.1 * target / total)
         shift, on = form.w - w[columns], penalty.restricted(columns)
-        self._move(columns, shift, on.value(form.w) - on.value(w[columns]) - float(np.vdot(h[columns], shift)))
+        promised = on.value(form.w) - on.value(w[columns]) - float(np.vdot(h[columns], shift))
+        self._move(columns, shift, promised, self._model())
 
     def newton(self, damping: float, atol: float) -> bool:
         """One damped Newton step of all classes on the support; whether the whole of it was good."""
@@ -173,26 +180,28 @@ class Classes:
         d = model.solve_support(S, w, b, atol=accuracy, damping=damping, most=_MOST_PRODUCTS)
         target = on.crossing(w, w + d)
         if target is None:
-            return self._move(S, d, -float(np.vdot(b, d)))
+            return self._move(S, d, -float(np.vdot(b, d)), model)
         for shift in (target - w, d):
             image = model.image(S, shift)
             curvature, slope = float(np.vdot(image, model.hessian(image))), -float(np.vdot(h, shift))
             if shift is d:
                 t, target = on.search(w, d, slope, curvature)
-                return self._move(S, target - w, -t * float(np.vdot(b, d))) and t > 0.5
+                return self._move(S, target - w, -t * float(np.vdot(b, d)), model) and t > 0.5
             if on.value(target) - on.value(w) + slope + 0.5 * curvature < 0.0:
                 break
-        return self._move(S, shift, -float(np.vdot(b, shift)))
+        return self._move(S, shift, -float(np.vdot(b, shift)), model)
 
     def _model(self) -> CoupledModel:
-        model = self.problem.coupled(self.z)
-        assert model is not None
-        return model
+        """The model at the present predictions; slopes are those there, and say what the probabilities are."""
+        problem, s = self.problem, self.problem.design.weights
+        p = self.slopes + problem.y
+        hessian, diagonal = self.datafit.hessian_at(p, s), by_row(s, p * (1.0 - p))
+        return CoupledModel(problem.design, problem.penalty, hessian, diagonal, problem.has_offset)
 
-    def _move(self, columns: Columns, shift: Matrix, promised: float) -> bool:
+    def _move(self, columns: Columns, shift: Matrix, promised: float, model: CoupledModel) -> bool:
         """Step along ``shift``, halved until the objective falls enough, offsets following; True if it was not."""
         on = self.problem.penalty.restricted(columns)
-        old, image, t = self.w[columns], self._model().image(columns, shift), 1.0
+        old, image, t = self.w[columns], model.image(columns, shift), 1.0
         g = on.value(old)
         for _ in range(_HALVINGS):
             new, z = old + t * shift, self.z + t * image
@@ -218,7 +227,7 @@ class Classes:
                 return
             model = replace(self._model(), penalty=problem.penalty.without_kinked())
             shift = model.solve_support(free, self.w[free], b, atol=1e-3 * float(np.abs(b).max()))
-            if not self._move(free, shift, -float(np.vdot(b, shift))):
+            if not self._move(free, shift, -float(np.vdot(b, shift)), model):
                 return
 
     def _settle_offsets(self) -> None:

@@ -229,11 +229,13 @@ class ProxNewton:
         moved = np.flatnonzero(form.w != self.w[columns])
         columns, h = columns[moved], self._h[moved]
         self._form = form
-        before = rows_used(self.w)
+        before = self.w.copy() if not self.problem.datafit.row_wise else None
         self._move(columns, form.w[moved] - self.w[columns], h, self._local)
         self._settle()
-        local = None if isinstance(form, CoupledForm) else self.problem.coupled(self.z)
-        if local is not None and settled(before, rows_used(self.w)):
+        if before is None or isinstance(form, CoupledForm):
+            return
+        local = self.problem.coupled(self.z)
+        if local is not None and settled(rows_used(before), rows_used(self.w)):
             self._newton(local)
 
     def _newton(self, local: CoupledModel) -> None:
