@@ -59,6 +59,10 @@ class ALO:
 
     Of the :class:`AdaptiveLasso` both fits are without the row, the second with the weights that the first one makes.
 
+    Of :class:`LinearSVC` and :class:`LinearSVR` it is leave-one-out itself, by the squared hinge loss and the squared
+    error, with its exact slope: in the dual, the weight of a row goes to zero from one change of the free and the
+    bounded rows to the next, and all is linear in between. Nothing is measured; there are at most 5,000 rows.
+
     Leverages jump where a coefficient comes or goes. A search follows leverages that are scaled to the sum that Monte
     Carlo measures (see :class:`SURE`; the slope leaves out how their shares change). Where a row has several
     predictions or none that is its own, or a model two fits, it follows measured degrees of freedom as if all rows had
@@ -79,7 +83,8 @@ class ALO:
     Rahnama Rad & Maleki, *A scalable estimate of the out-of-sample prediction error via approximate leave-one-out
     cross-validation*, JRSS B 2020, equation 9. Wang, Zhou, Lu, Maleki & Mirrokni, *Approximate leave-one-out for fast
     parameter tuning in high dimensions*, ICML 2018. Verweij & van Houwelingen, *Cross-validation in survival analysis*,
-    Statistics in Medicine 1993.
+    Statistics in Medicine 1993. Cauwenberghs & Poggio, *Incremental and decremental support vector machine learning*,
+    NIPS 2000.
     """
 
     n_probes: int = 1
