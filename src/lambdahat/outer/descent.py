@@ -26,7 +26,7 @@ class Recorded:
     def __init__(self, objective: Objective, inner_tol: float | None = None) -> None:
         self.objective, self.inner_tol = objective, inner_tol
         self.best: Point | None = None
-        self._best_tol = np.inf  # to which that was solved
+        self._best_tol, self._best_sloped = np.inf, False  # to which that was solved, and whether with its slope
         self.sloped: Point | None = None  # the one whose slope promises most, for half a step in each direction
         self.remark = ""  # on what happened on the way, for the sentence at the end
 
@@ -41,7 +41,8 @@ class Recorded:
     def __call__(self, x: Vector, tol: float | None = None, gradient: bool = True) -> Point:
         if tol is None:
             tol = min(self.coarse_tol, _TIGHT) if self.inner_tol is None else self.inner_tol
-        if self.best is not None and self._best_tol <= tol and np.array_equal(x, self.best.x):
+        known = self._best_tol <= tol and (self._best_sloped or not gradient)
+        if self.best is not None and known and np.array_equal(x, self.best.x):
             return self.best  # a descent begins there
         try:
             seen = self.objective(x, tol, gradient)
@@ -51,7 +52,7 @@ class Recorded:
         slope = np.where(finite & np.isfinite(seen.gradient), seen.gradient, 0.0)
         point = Point(seen.x, seen.value if finite else np.inf, slope, seen.decisive)
         if self.best is None or point.value < self.best.value:
-            self.best, self._best_tol = point, tol
+            self.best, self._best_tol, self._best_sloped = point, tol, gradient
         if point.gradient.any() and (self.sloped is None or _promise(point) < _promise(self.sloped)):
             self.sloped = point
         return point
