@@ -16,7 +16,7 @@ import numpy as np, scipy.sparse
 import lambdahat.kernels
 from lambdahat import ElasticNet, GradientSearch, HeldOut, Lasso, Ridge, SparseLogisticRegression, WeightedLasso
 from lambdahat import AdaptiveLasso, CoxLasso, GroupLasso, LinearSVR, MultinomialLogistic, MultiTaskElasticNet
-from lambdahat import MultiTaskLasso
+from lambdahat import MultiTaskLasso, OneVsRestLogistic
 from lambdahat import SparseGroupLasso, hypergradient
 
 rng = np.random.default_rng(0)
@@ -53,6 +53,7 @@ for dtype in (np.float64, np.float32):
         GradientSearch(CoxLasso(), criterion="alo", max_evals=5).fit(A, np.abs(y))
         GradientSearch(AdaptiveLasso(), criterion="alo", max_evals=5).fit(A, y)
         GradientSearch(MultinomialLogistic(), criterion="alo", max_evals=5).fit(A, np.arange(60) % 3)
+        OneVsRestLogistic(0.02).fit(A, np.arange(60) % 4)
 X = rng.normal(size=(40, 6000))
 ElasticNet(1.0, l1_ratio=1e-3).fit(X, rng.normal(size=40))  # thousands in the support
 MultiTaskElasticNet(1.0, l1_ratio=1e-3).fit(X, rng.normal(size=(40, 1)))
