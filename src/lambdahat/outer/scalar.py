@@ -22,6 +22,7 @@ _NEAR, _NARROW = 0.5, 0.2
 _OFF_ENDS = 1e-4
 _CLOSE = 0.02
 _ASIDE = 1.5  # a factor of 4.5
+_APART = 0.3  # of points whose slopes say how these change
 _PLACES, _KAPPA, _WORTH = 401, 2.0, 5e-4
 _DEEP, _CLEAR = 0.5, 0.1  # of the criterion of the simplest model, and of the fall from it
 _SECANT = 0.9  # of the way to where the slope's secant vanishes: beyond the optimum it mostly falls faster
@@ -209,9 +210,15 @@ class Scan:
         """For each hyperparameter by how much its derivative rises along the line, per unit of its own, at a ``t``.
 
         They are its second derivatives where each acts on a part of the criterion of its own; zero where nothing is
-        known.
+        known. Of points close to each other one counts: looks are loosely solved, and slopes as exact as that.
         """
-        t, gradients, direction = np.array(self.t), np.nan_to_num(self.gradient), self.line.direction
+        apart = [0]
+        for k in range(1, len(self.t)):
+            if self.t[k] - self.t[apart[-1]] >= _APART:
+                apart.append(k)
+        t, gradients, direction = np.array(self.t)[apart], np.nan_to_num(self.gradient)[apart], self.line.direction
+        if t.size < 2:
+            return np.zeros(direction.size)
         right = np.clip(np.searchsorted(t, places), 1, t.size - 1)
         each = np.arange(direction.size)
         risen = gradients[right, each] - gradients[right - 1, each]
