@@ -144,17 +144,8 @@ class BoxProblem:
         return half + self.penalty.conjugate(residual), half + float(residual @ beta) - self.penalty.value(beta)
 
     def gram(self, rows: Columns, first: int) -> Matrix:
-        """``X Xᵀ`` of some rows and the first ones of these, of shape (m, first)."""
-        transposed = self.rows.transposed
-        if isinstance(transposed, SparseStorage):
-            of_rows = transposed.chosen(rows)
-            K = (of_rows.T @ of_rows[:, :first]).toarray()
-        elif self.rows.has_small_gram:
-            K = self.rows.gram[np.ix_(rows, rows[:first])]
-        else:
-            X = self.rows.gather(rows, np.ones(self.n_features, dtype=bool))
-            K = (X @ X.T)[:, :first] if 2 * first > rows.size else X @ X[:first].T  # symmetric: half the work
-        return np.asarray(K + self.constant**2)
+        """``X Xᵀ`` of some rows and the first ones of these, of shape (m, first), with the constant column."""
+        return self.rows.products(rows, first) + self.constant**2
 
     def is_factorised(self, rows: Columns) -> bool:
         """Whether the system of some rows is solved by a factorisation."""
@@ -171,7 +162,7 @@ class BoxProblem:
         ridge = damping * self.curvature[rows]
         if self.is_factorised(rows):
             if self.domain.is_everything and self.rows.has_small_gram:
-                H = self.rows.gram[np.ix_(rows, rows)] + self.constant**2
+                H = self.gram(rows, rows.size)
             else:
                 X_S = self.domain.flattened(self.rows.gather(rows, self.domain.face(w[:-1])))
                 if damping > 0.0 and rows.size > X_S.shape[1] + 1:

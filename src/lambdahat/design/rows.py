@@ -71,6 +71,18 @@ class RowStorage:
         X = np.asarray(self.transposed.X.T, dtype=np.float64)
         return np.asarray(X @ X.T)
 
+    def products(self, rows: Columns, first: int) -> Matrix:
+        """``XXᵀ`` of some rows and the first ones of these, of shape (m, first)."""
+        if isinstance(self.transposed, SparseStorage):
+            of_rows = self.transposed.chosen(rows)
+            return np.asarray((of_rows.T @ of_rows[:, :first]).toarray())
+        if self.has_small_gram:
+            return self.gram[np.ix_(rows, rows[:first])]
+        X = self.gather(rows, np.ones(self.shape[1], dtype=bool))
+        return np.asarray(
+            (X @ X.T)[:, :first] if 2 * first > rows.size else X @ X[:first].T
+        )  # symmetric: half the work
+
     def predict(self, w: Vector) -> Vector:
         """``Xw``."""
         return self.transposed.rmatvec(w)
