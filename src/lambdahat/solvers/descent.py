@@ -13,7 +13,8 @@ from lambdahat.linear import rows_used
 from lambdahat.solvers.newton import newton_step
 
 LEAST_DAMPING = 1e-10
-_SWEEPS, _FEWEST_SWEEPS, _MOST_SWEEPS = 5, 3, 20
+SWEEPS, MODEL_SWEEPS = 5, 4  # at first, of least squares and of a model that holds for one round
+_FEWEST_SWEEPS, _MOST_SWEEPS = 3, 20
 _SETTLED = 0.1  # Newton is worth its price when less than this share of the support changed in the last sweeps
 _INNER_ROUNDS = 20
 _PATIENCE = 30
@@ -22,10 +23,10 @@ _PATIENCE = 30
 class Descent:
     """Sweeps and Newton steps on forms, with what is learnt on the way: the damping and the number of sweeps."""
 
-    def __init__(self, damping: float, least: float) -> None:
+    def __init__(self, damping: float, least: float, n_sweeps: int = SWEEPS) -> None:
         self.damping = damping
         self.least = least
-        self.n_sweeps = _SWEEPS
+        self.n_sweeps = n_sweeps
 
     def run(self, form: QuadraticForm, gap_target: float, atol: float) -> None:
         """Rounds on one form: several where it can be solved to the end without another look at X."""

@@ -10,7 +10,7 @@ from lambdahat.design import Columns, QuadraticForm
 from lambdahat.design.forms import GramForm
 from lambdahat.linear import Matrix, Vector, rows_used
 from lambdahat.problem import Problem, Solution
-from lambdahat.solvers.descent import LEAST_DAMPING, Descent, Progress
+from lambdahat.solvers.descent import LEAST_DAMPING, MODEL_SWEEPS, SWEEPS, Descent, Progress
 from lambdahat.solvers.iterate import free_columns, iterate_at
 
 SMALLEST_WORKING_SET = 100  # blocks, which are columns mostly
@@ -29,7 +29,8 @@ def solve_columns(
     penalty, unit = problem.penalty, problem.null_value
     gap_target = tol * unit
     atol = 0.3 * tol * penalty.least_strength
-    descent = Descent(1e-3 if w.any() else 0.1, max(LEAST_DAMPING, 0.1 * tol))
+    n_sweeps = SWEEPS if problem.datafit.quadratic else MODEL_SWEEPS
+    descent = Descent(1e-3 if w.any() else 0.1, max(LEAST_DAMPING, 0.1 * tol), n_sweeps)
     form: QuadraticForm | None = None if start is None else start.workspace
     columns = form.working.columns if isinstance(form, GramForm) and form.working else _NO_COLUMNS
     iterate = iterate_at(problem, w, None if start is None else problem.offset(start))
