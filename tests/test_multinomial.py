@@ -224,6 +224,8 @@ def test_wide_and_nearly_separable_data(penalty, scale, storage):
     n=29, p=10, K=6, seed=32, alpha=0.29701511728903646, penalty="rows", storage="C", fit_intercept=False,
     standardize=False,
 )  # fmt: skip
+@example(n=12, p=10, K=4, seed=0, alpha=0.001, penalty="rows", storage="C", fit_intercept=False, standardize=False)
+@example(n=23, p=14, K=3, seed=14, alpha=0.001, penalty="rows", storage="csc", fit_intercept=True, standardize=True)
 @given(
     n=st.integers(12, 60), p=st.integers(1, 40), K=st.integers(3, 6), seed=st.integers(0, 10_000),
     alpha=st.floats(1e-3, 0.3), penalty=st.sampled_from(["l1", "rows"]), storage=st.sampled_from(sorted(STORAGES)),

@@ -22,7 +22,7 @@ from lambdahat.penalties import Entrywise
 from lambdahat.problem import Problem, Solution
 from lambdahat.solvers.descent import LEAST_DAMPING, Descent, Progress
 from lambdahat.solvers.iterate import ProxNewton, free_columns, predictions_at, rounding
-from lambdahat.solvers.working_set import UNPROVEN_AFTER, UNPROVEN_FALL, Steps, conclude, violators
+from lambdahat.solvers.working_set import UNPROVEN_FALL, Steps, conclude, still_to_fall, violators
 
 _SMALLEST_WORKING_SET = 20  # of a class
 # A class whose zeros stand, and whose other entries violate their conditions by no more than this share of the penalty,
@@ -30,7 +30,8 @@ _SMALLEST_WORKING_SET = 20  # of a class
 _NEAR = 0.2
 _SETTLED = 0.2  # Newton is worth its price when less than this share of the support changed in the last sweeps
 _ACCURACY, _MOST_PRODUCTS = 0.05, 100  # of Newton's systems
-_SUFFICIENT, _ROUNDING, _HALVINGS = 1e-4, 1e-14, 10
+_SUFFICIENT, _HALVINGS = 1e-4, 10
+_ROUNDING = 1e-14  # of the loss without coefficients: a small loss is a difference of larger numbers
 _SETTLING_STEPS = 50
 
 
@@ -48,14 +49,16 @@ def solve_classes(
     known = None if start is None or iterate.free.size else start.gradient
     h = (yield iterate.q) if known is None else known
     primal, best_dual, progress, whole, failed = np.inf, -np.inf, Progress(), False, False
+    fall = np.inf
     for iteration in range(max_iter + 1):
         before, (primal, dual) = primal, iterate.bounds(h)
         best_dual = max(best_dual, dual)
         gap = primal - best_dual
         if gap <= gap_target and iteration >= at_least:
             return conclude(problem, w, gap / unit, iteration, tol, max_iter, None, h, iterate.offset)
-        settled = iteration >= UNPROVEN_AFTER and before - primal <= UNPROVEN_FALL * gap_target
-        if iteration == max_iter or (settled and not proof) or progress.stalled(gap):
+        fall_before, fall = fall, before - primal
+        settled = not proof and still_to_fall(fall_before, fall) <= UNPROVEN_FALL * gap_target
+        if iteration == max_iter or settled or progress.stalled(gap):
             break
         support = w != 0.0
         inner_target = max(0.3 * gap_target, 0.05 * gap) / len(sweeps)
@@ -202,11 +205,11 @@ class Classes:
         """Step along ``shift``, halved until the objective falls enough, offsets following; True if it was not."""
         on = self.problem.penalty.restricted(columns)
         old, image, t = self.w[columns], model.image(columns, shift), 1.0
-        g = on.value(old)
+        g, noise = on.value(old), _ROUNDING * self.problem.null_value
         for _ in range(_HALVINGS):
             new, z = old + t * shift, self.z + t * image
             loss = self._loss(z)
-            if loss - self.loss + on.value(new) - g <= _SUFFICIENT * t * min(promised, 0.0) + _ROUNDING * self.loss:
+            if loss - self.loss + on.value(new) - g <= _SUFFICIENT * t * min(promised, 0.0) + noise:
                 self.w[columns], self.z, self.loss = new, np.asfortranarray(z), loss
                 return t == 1.0
             t *= 0.5
@@ -232,7 +235,7 @@ class Classes:
 
     def _settle_offsets(self) -> None:
         datafit, y, s = self.problem.datafit, self.problem.y, self.problem.design.weights
-        loss = self._loss(self.z)
+        loss, noise = self._loss(self.z), _ROUNDING * self.problem.null_value
         for _ in range(_SETTLING_STEPS):
             p = datafit.gradient(y, self.z) + y
             slope = s @ (p - y)
@@ -240,7 +243,7 @@ class Classes:
                 return
             hessian = np.diag(s @ p) - by_row(s, p).T @ p
             shift = np.clip(-np.linalg.pinv(hessian, hermitian=True) @ slope, -datafit.reach, datafit.reach)
-            while (after := self._loss(self.z + shift)) > loss + _ROUNDING * loss and np.abs(shift).max() > 1e-3:
+            while (after := self._loss(self.z + shift)) > loss + noise and np.abs(shift).max() > 1e-3:
                 shift *= 0.5
             self.z, loss = np.asfortranarray(self.z + shift), after
             if np.abs(shift).max() <= 1e-9:  # the next one is its square

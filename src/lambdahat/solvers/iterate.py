@@ -22,7 +22,7 @@ from lambdahat.solvers.descent import LEAST_DAMPING, settled
 # Rows whose curvature is below this share of the mean count with it in the model: they are saturated.
 _FLOOR = 1e-8
 _SUFFICIENT = 1e-4  # of the decrease that the model promises
-_ROUNDING = 1e-14
+_ROUNDING = 1e-14  # of the loss without coefficients: a small loss is a difference of larger numbers
 _HALVINGS = 40
 _NEWTON_STEPS = 50
 _DAMPING = 1e-3  # of a coupled loss's Newton steps, at first
@@ -268,6 +268,7 @@ class ProxNewton:
         """
         w, on = self.w, self.problem.penalty.restricted(columns)
         old, g, t = w[columns], on.value(w[columns]), 1.0
+        noise = _ROUNDING * self.problem.null_value
         for attempt in range(_HALVINGS):
             if attempt == 1:
                 reach = self.problem.datafit.reach / np.maximum(self.problem.design.storage.largest[columns], 1e-300)
@@ -279,7 +280,7 @@ class ProxNewton:
                 promised = min(on.value(old + shift) - g - float(h @ shift), 0.0)
             new, z = old + t * shift, self.z + t * image
             loss = self._loss(z)
-            if loss - self.loss + on.value(new) - g <= _SUFFICIENT * t * promised + _ROUNDING * self.loss:
+            if loss - self.loss + on.value(new) - g <= _SUFFICIENT * t * promised + noise:
                 w[columns], self.z, self.loss = new, z, loss
                 self._share(_EASE if attempt == 0 else _TIGHTEN)
                 return True
@@ -322,7 +323,7 @@ class ProxNewton:
                 self.z = self.z + exact
                 self.loss = self._loss(self.z)
             return
-        reach = datafit.reach
+        reach, noise = datafit.reach, _ROUNDING * self.problem.null_value
         for _ in range(_NEWTON_STEPS):
             slope = float(s @ datafit.gradient(y, self.z))
             if abs(slope) <= 1e-15:
@@ -330,7 +331,7 @@ class ProxNewton:
             curvature = float(s @ datafit.curvature(y, self.z))
             shift = float(np.clip(-slope / max(curvature, 1e-300), -reach, reach))
             reach *= 2.0  # from where all rows are saturated it may be far
-            while (loss := self._loss(self.z + shift)) > self.loss + _ROUNDING * self.loss and abs(shift) > 1e-3:
+            while (loss := self._loss(self.z + shift)) > self.loss + noise and abs(shift) > 1e-3:
                 shift *= 0.5
             self.z, self.loss = self.z + shift, loss
             if abs(shift) <= 1e-9:  # the next one is its square
