@@ -15,7 +15,7 @@ from lambdahat.linear import Vector
 from lambdahat.problem import Problem, Solution
 
 _DAMPING = 0.3
-_LOOSEST = 0.03
+_LOOSEST = 0.06
 
 
 def implicit(
@@ -50,7 +50,7 @@ def implicit(
     value, support, w_S, slopes, local = on_support(problem, solution, judge)
     v = np.zeros_like(solution.w)
     if support.size:
-        atol = min(_LOOSEST, 0.3 * tol**0.5, 1e4 * tol) * float(np.abs(slopes).max())
+        atol = min(_LOOSEST, 0.6 * tol**0.5, 1e4 * tol) * float(np.abs(slopes).max())
         start = None if guess is None else guess[support]
         v[support] = local.solve_support(support, w_S, slopes, atol=atol, guess=start, damping=_DAMPING * tol)
         return value, -local.penalty.hyperparam_vjp(support, w_S, v[support]), v

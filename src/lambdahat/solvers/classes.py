@@ -57,7 +57,7 @@ def solve_classes(
         if gap <= gap_target and iteration >= at_least:
             return conclude(problem, w, gap / unit, iteration, tol, max_iter, None, h, iterate.offset)
         fall_before, fall = fall, before - primal
-        settled = not proof and still_to_fall(fall_before, fall) <= UNPROVEN_FALL * gap_target
+        settled = not proof and still_to_fall(fall_before, fall) <= UNPROVEN_FALL * tol * min(unit, primal)
         if iteration == max_iter or settled or progress.stalled(gap):
             break
         support = w != 0.0

@@ -15,9 +15,10 @@ from lambdahat.solvers.iterate import free_columns, iterate_at
 
 SMALLEST_WORKING_SET = 100  # blocks, which are columns mostly
 
-# Without a proof: by how much the objective may yet fall, over the gap asked for; and new columns for one in use, since
-# the support of a look at the range may be several times that of where it starts.
-UNPROVEN_FALL, _UNPROVEN_ROOM = 0.1, 3
+# Without a proof: by what share of itself the objective may yet fall, over the gap asked for (a rare class has a loss
+# far below that of no coefficients, which is the unit of gaps); and new columns for one in use, since the support of a
+# look at the range may be several times that of where it starts.
+UNPROVEN_FALL, _UNPROVEN_ROOM = 0.3, 3
 
 Steps = Generator[Matrix, Matrix, Solution]
 """A solver as a generator: it yields a weighted residual ``q`` where it wants ``X̃ᵀq``, and returns its solution."""
@@ -52,7 +53,7 @@ def solve_columns(
             workspace = form if isinstance(form, GramForm) else None
             return conclude(problem, w, gap / unit, iteration, tol, max_iter, workspace, h, iterate.offset)
         fall_before, fall = fall, before - primal
-        settled = not proof and still_to_fall(fall_before, fall) <= UNPROVEN_FALL * gap_target
+        settled = not proof and still_to_fall(fall_before, fall) <= UNPROVEN_FALL * tol * min(unit, primal)
         if iteration == max_iter or settled or (progress.stalled(gap) and not descent.sharpen()):
             break
         used = rows_used(w)
