@@ -22,7 +22,7 @@ from lambdahat.penalties import Entrywise
 from lambdahat.problem import Problem, Solution
 from lambdahat.solvers.descent import LEAST_DAMPING, Descent, Progress
 from lambdahat.solvers.iterate import ProxNewton, free_columns, predictions_at, rounding
-from lambdahat.solvers.working_set import UNPROVEN_FALL, Steps, conclude, still_to_fall, violators
+from lambdahat.solvers.working_set import UNPROVEN_AFTER, UNPROVEN_FALL, Steps, conclude, violators
 
 _SMALLEST_WORKING_SET = 20  # of a class
 # A class whose zeros stand, and whose other entries violate their conditions by no more than this share of the penalty,
@@ -49,16 +49,14 @@ def solve_classes(
     known = None if start is None or iterate.free.size else start.gradient
     h = (yield iterate.q) if known is None else known
     primal, best_dual, progress, whole, failed = np.inf, -np.inf, Progress(), False, False
-    fall = np.inf
     for iteration in range(max_iter + 1):
         before, (primal, dual) = primal, iterate.bounds(h)
         best_dual = max(best_dual, dual)
         gap = primal - best_dual
         if gap <= gap_target and iteration >= at_least:
             return conclude(problem, w, gap / unit, iteration, tol, max_iter, None, h, iterate.offset)
-        fall_before, fall = fall, before - primal
-        settled = not proof and still_to_fall(fall_before, fall) <= UNPROVEN_FALL * tol * min(unit, primal)
-        if iteration == max_iter or settled or progress.stalled(gap):
+        settled = iteration >= UNPROVEN_AFTER and before - primal <= UNPROVEN_FALL * gap_target
+        if iteration == max_iter or (settled and not proof) or progress.stalled(gap):
             break
         support = w != 0.0
         inner_target = max(0.3 * gap_target, 0.05 * gap) / len(sweeps)

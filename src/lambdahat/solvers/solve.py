@@ -56,8 +56,8 @@ def solve_many(
 ) -> list[Solution]:
     """Solve several problems over the same X in step, so that one pass over X serves them all.
 
-    Without ``proof`` it is enough that the objective will hardly fall any more, as its last two rounds tell: a solution
-    that close may take as many rounds again until a dual point shows it.
+    Without ``proof`` it is enough, after a few rounds, that the objective has all but stopped falling: a solution that
+    close may take as many rounds again until a dual point shows it.
 
     ``run`` maps a function over the problems, perhaps in threads; the solutions do not depend on it.
     """

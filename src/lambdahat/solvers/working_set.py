@@ -15,10 +15,9 @@ from lambdahat.solvers.iterate import free_columns, iterate_at
 
 SMALLEST_WORKING_SET = 100  # blocks, which are columns mostly
 
-# Without a proof: by what share of itself the objective may yet fall, over the gap asked for (a rare class has a loss
-# far below that of no coefficients, which is the unit of gaps); and new columns for one in use, since the support of a
-# look at the range may be several times that of where it starts.
-UNPROVEN_FALL, _UNPROVEN_ROOM = 0.3, 3
+# Without a proof: rounds to do first, the fall of the objective in the last one over the gap asked for, and new columns
+# for one in use: the support of a look at the range may be several times that of where it starts.
+UNPROVEN_AFTER, UNPROVEN_FALL, _UNPROVEN_ROOM = 3, 0.1, 3
 
 Steps = Generator[Matrix, Matrix, Solution]
 """A solver as a generator: it yields a weighted residual ``q`` where it wants ``X̃ᵀq``, and returns its solution."""
@@ -42,7 +41,6 @@ def solve_columns(
     least = len(w) if penalty.is_smooth else SMALLEST_WORKING_SET * in_block
     room = 1 if proof else _UNPROVEN_ROOM
     primal, best_dual, progress, tightening = np.inf, 0.0, Progress(), 1.0  # zero is a dual point
-    fall = np.inf
     for iteration in range(max_iter + 1):
         before, (primal, dual) = primal, iterate.bounds(h)
         best_dual = max(best_dual, dual)
@@ -52,9 +50,8 @@ def solve_columns(
         if gap <= gap_target and iteration >= at_least:
             workspace = form if isinstance(form, GramForm) else None
             return conclude(problem, w, gap / unit, iteration, tol, max_iter, workspace, h, iterate.offset)
-        fall_before, fall = fall, before - primal
-        settled = not proof and still_to_fall(fall_before, fall) <= UNPROVEN_FALL * tol * min(unit, primal)
-        if iteration == max_iter or settled or (progress.stalled(gap) and not descent.sharpen()):
+        settled = iteration >= UNPROVEN_AFTER and before - primal <= UNPROVEN_FALL * gap_target
+        if iteration == max_iter or (settled and not proof) or (progress.stalled(gap) and not descent.sharpen()):
             break
         used = rows_used(w)
         kept = columns if iterate.is_model and isinstance(form, GramForm) else penalty.whole_blocks(used)
@@ -72,13 +69,6 @@ def solve_columns(
 
 
 _NO_COLUMNS = np.empty(0, dtype=np.int32)
-
-
-def still_to_fall(before: float, last: float) -> float:
-    """By how much an objective will yet fall that goes on as in its last two rounds: the rest of a geometric series."""
-    if before <= 0.0 and last <= 0.0:
-        return 0.0
-    return last * last / (before - last) if 0.0 < last < before < np.inf else np.inf
 
 
 def violators(violation: Vector, kept: Columns, room: int) -> Columns:
