@@ -23,19 +23,8 @@ from sklearn.model_selection import (
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 
-from lambdahat import (
-    CrossValidation,
-    ElasticNet,
-    ElasticNetCV,
-    GradientSearch,
-    HeldOut,
-    Lasso,
-    LassoCV,
-    Ridge,
-    SparseLogisticRegression,
-)
+from lambdahat import CrossValidation, ElasticNet, ElasticNetCV, GradientSearch, HeldOut, Lasso, LassoCV, Ridge
 from lambdahat import WeightedLasso as Weighted
-from lambdahat.search import CriterionObjective
 from zoo import STORAGES, sample
 
 S = sample(60, 15, noise=2.0)
@@ -288,6 +277,8 @@ def test_interrupted(estimator, after):
 
 
 def test_interrupted_before_anything_is_known(monkeypatch):
+    from lambdahat.search import CriterionObjective
+
     def interrupt(self, x, tol, gradient=True):
         raise KeyboardInterrupt
 
@@ -505,34 +496,3 @@ def test_splitters_of_ones_own_see_X():
         for X in (s.X, scipy.sparse.csc_array(s.X))
     )
     assert sparse == pytest.approx(dense, rel=1e-4)
-
-
-@pytest.mark.parametrize("intercept", [False, True])
-def test_a_look_well_between_two_others_starts_from_both(monkeypatch, intercept):
-    X = scipy.sparse.random(2900, 2500, density=0.004, random_state=0, format="csc")
-    rng = np.random.default_rng(0)
-    z = X @ (3.0 * rng.normal(size=2500) * (rng.random(2500) < 0.1)) + 0.3 * rng.normal(size=2900)
-    y = np.where(z > 0.0, 1, -1)
-    kept, init = [], CriterionObjective.__init__
-    monkeypatch.setattr(
-        CriterionObjective, "__init__", lambda self, *args, **rest: (init(self, *args, **rest), kept.append(self))[0]
-    )
-    search = GradientSearch(
-        SparseLogisticRegression(fit_intercept=intercept), criterion=HeldOut(X[2400:], y[2400:]), max_evals=3
-    ).fit(X[:2400], y[:2400])
-    objective, x = kept[0], np.log(search.trace_.hyperparams)
-    simple, complex_ = objective.visited[1], objective.visited[2]
-    assert not objective.cheap
-    assert complex_.support_size > 2 * simple.support_size
-    objective.max_evals = 10
-    for t in (0.5, 0.3):
-        between = objective._between(complex_, t * x[1] + (1.0 - t) * x[2])
-        a, b, mixed = (objective._unpack(seen, 0) for seen in (complex_, simple, between))
-        np.testing.assert_allclose(mixed.w, (1.0 - t) * a.w + t * b.w)
-        assert mixed.intercept == pytest.approx((1.0 - t) * a.intercept + t * b.intercept)
-    nowhere = [x[2] - 0.1, 0.1 * x[1] + 0.9 * x[2]]  # beyond both, near one of them
-    assert all(objective._between(complex_, place) is complex_ for place in nowhere)
-    middle = objective(0.5 * (x[1] + x[2]), objective.coarse_tol)
-    tight = objective(middle.x, 1e-8)
-    assert middle.value == pytest.approx(tight.value, rel=2e-3)
-    np.testing.assert_allclose(middle.gradient, tight.gradient, rtol=0.05)

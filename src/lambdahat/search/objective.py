@@ -48,33 +48,12 @@ class _Packed:
     gap: float
     adjoint: Any  # the solution of the implicit system, packed, where it was solved
 
-    def mixed(self, other: _Packed, share: float) -> _Packed:
-        """With so much of another one."""
-        support, w = _mixed((self.support, self.w), (other.support, other.w), share)
-        adjoint = None if other.adjoint is None else self.adjoint and _mixed(self.adjoint, other.adjoint, share)
-        return _Packed(support, w, (1.0 - share) * self.intercept + share * other.intercept, np.inf, adjoint)
-
-
-_Rows = tuple[NDArray[Any], NDArray[np.float64]]
-"""The numbers of rows, and what is in them; all others are zero."""
-
-
-def _mixed(a: _Rows, b: _Rows, share: float) -> _Rows:
-    rows = np.union1d(a[0], b[0])
-    entries = np.zeros((rows.size, *a[1].shape[1:]))
-    entries[np.searchsorted(rows, a[0])] += (1.0 - share) * a[1]
-    entries[np.searchsorted(rows, b[0])] += share * b[1]
-    return rows, entries
-
 
 # Where X stores no more values than this, and a support can be no larger, solving inner problems well costs little.
 _SMALL, _SHORT = 1_000_000, 2_000
 
 _LOOK = 100.0  # times the gap at which a criterion can be believed
 _UNPROVEN = 0.1  # times the loosest gap: from there on, evaluations do without the proof of it where fits are large
-
-# Where between two evaluations, and how near to the line through them, both say more than the nearest one alone.
-_WELL, _ON_A_LINE = 0.2, 1e-6
 
 # Gradients of so many evaluations are kept for warm starts: each is as long as the coefficients are many.
 _GRADIENTS_KEPT = 3
@@ -201,15 +180,10 @@ class CriterionObjective:
         # A look at the range is to rank: where fits are large, it may be looser than what the criterion is believed at.
         looks = not self.cheap and tol >= self.coarse_tol
         theta, tol = self.space.theta(values), min(tol, self._tightest * (_LOOK if looks else 1.0))
-        # A look at the range is to rank, and to prove the gap costs half the time. Where fits are cheap only looks
-        # looser than usual do without, elsewhere all of them, and first refinements.
-        proof = tol <= self.coarse_tol if self.cheap else tol < _UNPROVEN * self.coarse_tol
         nearest = self._nearest(x)
-        if nearest is not None and not proof:
-            nearest = self._between(nearest, x)
         problems = [problem for fold in self.folds for problem in self.space.placed(fold.problems, theta)]
         leads = gradient or any(fold.verdict is None for fold in self.folds)  # else only what decides is asked for
-        solutions = self._solved(problems, nearest, tol, proof, probes=leads)
+        solutions = self._solved(problems, nearest, tol, probes=leads)
         followed, by_theta = np.full(len(self.folds), np.nan), np.full(theta.size, np.nan)
         adjoints: dict[int, Any] = {}
         if leads:
@@ -251,9 +225,12 @@ class CriterionObjective:
             raise Stop(f"stopped after max_seconds={self.max_seconds:g} seconds")
 
     def _solved(
-        self, problems: Sequence[Any], nearest: _Visited | None, tol: float, proof: bool, *, probes: bool
+        self, problems: Sequence[Any], nearest: _Visited | None, tol: float, *, probes: bool
     ) -> dict[int, Solution]:
         """Solutions by number: those of the model, and with ``probes`` those that are there to judge it."""
+        # A look at the range is to rank, and to prove the gap costs half the time. Where fits are cheap only looks
+        # looser than usual do without, elsewhere all of them, and first refinements.
+        proof = tol <= self.coarse_tol if self.cheap else tol < _UNPROVEN * self.coarse_tol
         solve = partial(solve_many, tol=tol, max_iter=self.max_iter, at_least=1, proof=proof, run=self._run)
         numbers = [k for of_model in self._of_model for k in of_model]
         starts = [None if nearest is None else self._warm_start(nearest, k) for k in numbers]
@@ -304,8 +281,9 @@ class CriterionObjective:
     def _warm_start(self, seen: _Visited, k: int) -> Solution:
         """The solution of a problem at an evaluation, with its gradient where that is still kept."""
         solution = self._unpack(seen, k)
+        index = next(index for index, visited in enumerate(self.visited) if visited is seen)
         for kept, gradients in self._gradients:
-            if self.visited[kept] is seen:
+            if kept == index:
                 return replace(solution, gradient=gradients[k])
         return solution
 
@@ -322,30 +300,6 @@ class CriterionObjective:
             key=lambda seen: float(np.sum(np.maximum(seen.x - x, 0.0) + 2.0 * np.maximum(x - seen.x, 0.0))),
             default=None,
         )
-
-    def _between(self, nearest: _Visited, x: Vector) -> _Visited:
-        """Two evaluations mixed, where ``x`` lies well between the nearest one and another, on a line with them.
-
-        Both of these have coefficients that the other lacks, and the mixture all that are to come; most of its error is
-        gone. The gradient that the nearest one may have kept is worth more where the loss is its own model, or its
-        working set is small.
-        """
-        found: tuple[float, float, _Visited] | None = None
-        for seen in self.visited:
-            line, along = seen.x - nearest.x, x - nearest.x
-            length = float(line @ line)
-            share = float(along @ line) / length if length > 0.0 else 0.0
-            on_it = float(np.linalg.norm(along - share * line)) <= _ON_A_LINE * length**0.5
-            if seen.solutions and on_it and _WELL <= share <= 1.0 - _WELL and (found is None or length < found[0]):
-                found = length, share, seen
-        if found is None:
-            return nearest
-        _, share, other = found
-        solutions = dict(nearest.solutions)
-        for k, packed in nearest.solutions.items():
-            if k in other.solutions and self._workspaces[k] is None and not self.problems[k].datafit.quadratic:
-                solutions[k] = packed.mixed(other.solutions[k], share)
-        return replace(nearest, solutions=solutions)
 
     @property
     def best_index(self) -> int:
