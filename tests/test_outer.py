@@ -51,6 +51,23 @@ def test_scalar_asks_for_more_accuracy_as_it_closes_in():
     assert min(function.tols) < 0.1 * function.coarse_tol
 
 
+@pytest.mark.parametrize("cheap", [True, False])
+def test_a_look_ends_where_the_criterion_is_far_above_that_of_the_simplest_model(cheap):
+    """A shallow valley, and then a rise without bound: fits there are the dearest."""
+
+    def value(x):
+        return 1.0 - 0.3 * np.exp(-((x[0] + 2.0) ** 2)) + np.exp(-4.0 * (x[0] + 3.5))
+
+    def slope(x):
+        return 0.6 * (x + 2.0) * np.exp(-((x + 2.0) ** 2)) - 4.0 * np.exp(-4.0 * (x + 3.5))
+
+    function = Function(value, slope, cheap)
+    Scalar().minimize(function, line(), tol=1e-8)
+    far = [point.x[0] for point in function.points if point.value > 4.0]
+    assert not far or min(far) == far[0]  # none beyond the first of them
+    assert function.best.value == pytest.approx(min(value([x]) for x in np.linspace(-3.0, -1.0, 2001)), rel=1e-6)
+
+
 @pytest.mark.parametrize("optimizer", [Scalar(), LBFGS()])
 def test_a_spent_budget_is_passed_on(optimizer):
     function = well(-4.0)

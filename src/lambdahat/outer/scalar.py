@@ -25,6 +25,7 @@ _ASIDE = 1.5  # a factor of 4.5
 _APART = 0.3  # of points whose slopes say how these change
 _PLACES, _KAPPA, _WORTH = 401, 2.0, 5e-4
 _DEEP, _CLEAR = 0.5, 0.1  # of the criterion of the simplest model, and of the fall from it
+_FAR = 3.0  # times the greater one of these two: beyond it nothing is to be expected
 _SECANT = 0.9  # of the way to where the slope's secant vanishes: beyond the optimum it mostly falls faster
 # Gaps that refinements are solved to: over the square of the step, and at least over the improvement that counts.
 _STEP_TOL, _ENOUGH = 0.03, 3.0
@@ -229,13 +230,14 @@ class Scan:
         """Whether going on, to the left by steps of ``step``, is hopeless.
 
         The first valley may be a shallow one before a deep one, so the criterion has to stay above its best over a wide
-        range, unless the valley is a deep one and the rise from it clear. Where evaluations are dear, a clear rise is
-        enough, or a slope that foretells it: the shallower the fall (beside the value of the simplest model), the
-        clearer it has to be.
+        range, unless the valley is a deep one and the rise from it clear, or the rise leads far above the simplest
+        model. Where evaluations are dear, a clear rise is enough, or a slope that foretells it: the shallower the fall
+        (beside the value of the simplest model), the clearer it has to be.
         """
         best = int(np.argmin(self.value))
         fall = self.value[-1] - self.value[best]
-        if fall > _DEEP * abs(self.value[-1]) and self.value[0] - self.value[best] > _CLEAR * fall:
+        rise, size = self.value[0] - self.value[best], abs(self.value[-1])
+        if (fall > _DEEP * size and rise > _CLEAR * fall) or np.inf > rise > _FAR * max(fall, size) > 0.0:
             return True
         if fall > 0.0 and not self.objective.cheap:
             bend = max((self.slope[1] - self.slope[0]) / (self.t[1] - self.t[0]), 0.0)
@@ -243,7 +245,6 @@ class Scan:
             if self.is_led and -step * self.slope[0] < 0.01 * fall:  # a fit to the same rows has kinks: a flat place
                 ahead = 0.0
             rise = max(self.value[0], ahead) - self.value[best]
-            size = abs(self.value[-1])
             if rise > min(0.03 * fall * max(1.0, 0.2 * size / fall) ** 4, max(3.0 * fall, 0.1 * size)):
                 return True
         latest = [value for t, value in zip(self.t, self.value, strict=True) if t < self.t[0] + 0.5 * _WIDE]
