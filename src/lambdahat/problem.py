@@ -178,12 +178,13 @@ class Problem:
     ) -> Matrix:  # fmt: skip
         """Solve ``(∇²F_SS + ∇²g_SS) v = b`` on the support of some coefficients; minimum norm when singular.
 
-        ``damping`` adds that share of the diagonal of ``∇²F_SS``.
+        ``damping`` adds that share of the diagonal of ``∇²F_SS``, where the penalty is not curved more than that.
         """
         curvature = self.penalty.restricted(support).curvature(w_S)
         if damping > 0.0:
             variances = self.design.variances(support) if self.normal is None else self.normal.G.diagonal()[support]
-            curvature = curvature.plus(damping * variances)
+            if curvature.U is not None or np.any(curvature.diagonal < damping * variances):
+                curvature = curvature.plus(damping * variances)
         if self.normal is not None:
             return self.normal.solve_support(support, curvature, b)
         return self.design.solve_support(support, curvature, b, atol=atol, guess=guess)
