@@ -23,11 +23,10 @@ _PATIENCE = 30
 class Descent:
     """Sweeps and Newton steps on forms, with what is learnt on the way: the damping and the number of sweeps."""
 
-    def __init__(self, damping: float, least: float, n_sweeps: int = SWEEPS, rtol: float = 0.1) -> None:
+    def __init__(self, damping: float, least: float, n_sweeps: int = SWEEPS) -> None:
         self.damping = damping
         self.least = least
         self.n_sweeps = n_sweeps
-        self.rtol = rtol  # of Newton's systems
 
     def run(self, form: QuadraticForm, gap_target: float, atol: float) -> None:
         """Rounds on one form: several where it can be solved to the end without another look at X."""
@@ -52,7 +51,7 @@ class Descent:
         after = rows_used(form.w)
         if not settled(before, after):
             return gap
-        if newton_step(form, self.damping, atol, self.rtol):
+        if newton_step(form, self.damping, atol):
             self.damping = max(0.1 * self.damping, self.least)
             self.n_sweeps = max(_FEWEST_SWEEPS, self.n_sweeps // 2)
         else:

@@ -15,12 +15,9 @@ from lambdahat.solvers.iterate import free_columns, iterate_at
 
 SMALLEST_WORKING_SET = 100  # blocks, which are columns mostly
 
-# Without a proof: rounds to do first, the fall of the objective in the last one over the gap asked for; new columns for
-# one in use, as the support of a look at the range may be several times that of where it starts; and how far Newton's
-# systems are solved.
-UNPROVEN_AFTER, UNPROVEN_FALL = 3, 0.1
-_ROOM, _UNPROVEN_ROOM = 1, 3
-_RTOL, _UNPROVEN_RTOL = 0.1, 0.3
+# Without a proof: rounds to do first, the fall of the objective in the last one over the gap asked for, and new columns
+# for one in use: the support of a look at the range may be several times that of where it starts.
+UNPROVEN_AFTER, UNPROVEN_FALL, _UNPROVEN_ROOM = 3, 0.1, 3
 
 Steps = Generator[Matrix, Matrix, Solution]
 """A solver as a generator: it yields a weighted residual ``q`` where it wants ``X̃ᵀq``, and returns its solution."""
@@ -34,8 +31,7 @@ def solve_columns(
     gap_target = tol * unit
     atol = 0.3 * tol * penalty.least_strength
     n_sweeps = SWEEPS if problem.datafit.quadratic else MODEL_SWEEPS
-    rtol, room = (_RTOL, _ROOM) if proof else (_UNPROVEN_RTOL, _UNPROVEN_ROOM)
-    descent = Descent(1e-3 if w.any() else 0.1, max(LEAST_DAMPING, 0.1 * tol), n_sweeps, rtol)
+    descent = Descent(1e-3 if w.any() else 0.1, max(LEAST_DAMPING, 0.1 * tol), n_sweeps)
     form: QuadraticForm | None = None if start is None else start.workspace
     columns = form.working.columns if isinstance(form, GramForm) and form.working else _NO_COLUMNS
     iterate = iterate_at(problem, w, None if start is None else problem.offset(start))
@@ -43,6 +39,7 @@ def solve_columns(
     h = (yield from iterate.look(None)) if known is None else known
     in_block = 1 if penalty.labels is None else len(w) // (int(penalty.labels.max()) + 1)
     least = len(w) if penalty.is_smooth else SMALLEST_WORKING_SET * in_block
+    room = 1 if proof else _UNPROVEN_ROOM
     primal, best_dual, progress, tightening = np.inf, 0.0, Progress(), 1.0  # zero is a dual point
     for iteration in range(max_iter + 1):
         before, (primal, dual) = primal, iterate.bounds(h)
