@@ -128,7 +128,7 @@ def test_objects_bring_their_settings():
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("max_evals", [1, 4])
 def test_budget_of_evaluations(name, max_evals, model):
-    search = GradientSearch(model, cv=3, optimizer=name, max_evals=max_evals, random_state=0).fit(S.X, S.y)
+    search = GradientSearch(model, cv=3, optimizer=name, max_evals=max_evals, random_state=0, tol=1e-9).fit(S.X, S.y)
     assert search.n_evals_ == max_evals
     assert f"max_evals={max_evals}" in search.status_
     assert search.predict(S.X).shape == (60,)
@@ -139,7 +139,7 @@ def test_budget_of_seconds(name, model, monkeypatch):
     """A clock that moves by a second whenever it is looked at: which it is between rounds of the solver too."""
     ticks = count()
     monkeypatch.setattr("lambdahat.search.objective.time.perf_counter", lambda: float(next(ticks)))
-    search = GradientSearch(model, cv=3, optimizer=name, max_seconds=20, random_state=0).fit(S.X, S.y)
+    search = GradientSearch(model, cv=3, optimizer=name, max_seconds=20, random_state=0, tol=1e-9).fit(S.X, S.y)
     assert next(ticks) <= 24
     assert 1 < search.n_evals_ < 8
     assert "stopped after max_seconds=20 seconds" in search.status_
