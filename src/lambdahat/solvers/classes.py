@@ -21,7 +21,7 @@ from lambdahat.linear import Matrix, Vector, by_row, rows_used
 from lambdahat.penalties import Entrywise
 from lambdahat.problem import Problem, Solution
 from lambdahat.solvers.descent import LEAST_DAMPING, Descent, Progress
-from lambdahat.solvers.iterate import ProxNewton, free_columns, predictions_at, rounding
+from lambdahat.solvers.iterate import ROUNDING, ProxNewton, free_columns, predictions_at, rounding
 from lambdahat.solvers.working_set import UNPROVEN_AFTER, UNPROVEN_FALL, Steps, conclude, violators
 
 _SMALLEST_WORKING_SET = 20  # of a class
@@ -31,7 +31,6 @@ _NEAR = 0.2
 _SETTLED = 0.2  # Newton is worth its price when less than this share of the support changed in the last sweeps
 _ACCURACY, _MOST_PRODUCTS = 0.05, 100  # of Newton's systems
 _SUFFICIENT, _HALVINGS = 1e-4, 10
-_ROUNDING = 1e-14  # of the loss without coefficients: a small loss is a difference of larger numbers
 _SETTLING_STEPS = 50
 
 
@@ -203,7 +202,7 @@ class Classes:
         """Step along ``shift``, halved until the objective falls enough, offsets following; True if it was not."""
         on = self.problem.penalty.restricted(columns)
         old, image, t = self.w[columns], model.image(columns, shift), 1.0
-        g, noise = on.value(old), _ROUNDING * self.problem.null_value
+        g, noise = on.value(old), ROUNDING * self.problem.null_value
         for _ in range(_HALVINGS):
             new, z = old + t * shift, self.z + t * image
             loss = self._loss(z)
@@ -233,7 +232,7 @@ class Classes:
 
     def _settle_offsets(self) -> None:
         datafit, y, s = self.problem.datafit, self.problem.y, self.problem.design.weights
-        loss, noise = self._loss(self.z), _ROUNDING * self.problem.null_value
+        loss, noise = self._loss(self.z), ROUNDING * self.problem.null_value
         for _ in range(_SETTLING_STEPS):
             p = datafit.gradient(y, self.z) + y
             slope = s @ (p - y)

@@ -22,7 +22,7 @@ from lambdahat.solvers.descent import LEAST_DAMPING, settled
 # Rows whose curvature is below this share of the mean count with it in the model: they are saturated.
 _FLOOR = 1e-8
 _SUFFICIENT = 1e-4  # of the decrease that the model promises
-_ROUNDING = 1e-14  # of the loss without coefficients: a small loss is a difference of larger numbers
+ROUNDING = 1e-14  # of the loss without coefficients: a small loss is a difference of larger numbers
 _HALVINGS = 40
 _NEWTON_STEPS = 50
 _DAMPING = 1e-3  # of a coupled loss's Newton steps, at first
@@ -268,7 +268,7 @@ class ProxNewton:
         """
         w, on = self.w, self.problem.penalty.restricted(columns)
         old, g, t = w[columns], on.value(w[columns]), 1.0
-        noise = _ROUNDING * self.problem.null_value
+        noise = ROUNDING * self.problem.null_value
         for attempt in range(_HALVINGS):
             if attempt == 1:
                 reach = self.problem.datafit.reach / np.maximum(self.problem.design.storage.largest[columns], 1e-300)
@@ -323,7 +323,7 @@ class ProxNewton:
                 self.z = self.z + exact
                 self.loss = self._loss(self.z)
             return
-        reach, noise = datafit.reach, _ROUNDING * self.problem.null_value
+        reach, noise = datafit.reach, ROUNDING * self.problem.null_value
         for _ in range(_NEWTON_STEPS):
             slope = float(s @ datafit.gradient(y, self.z))
             if abs(slope) <= 1e-15:
