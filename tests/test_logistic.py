@@ -25,7 +25,9 @@ from lambdahat import (
     path,
 )
 from lambdahat.datafits import Logistic
+from lambdahat.design import as_storage
 from lambdahat.hypergradient import implicit
+from lambdahat.penalties import l1
 from lambdahat.problem import Model
 from lambdahat.solvers import polish, solve
 from reference import Smooth as Reference
@@ -197,6 +199,35 @@ def test_the_function_has_six_digits_by_default(storage, l1_ratio):
     expected = (at(1e-3, tol=1e-14).value - at(-1e-3, tol=1e-14).value) / 2e-3
     assert at(0.0).log_gradient[0] == pytest.approx(expected, rel=1e-5)
     assert at(0.0).log_gradient[0] == pytest.approx(at(0.0, tol=1e-14).log_gradient[0], rel=1e-6)
+
+
+@pytest.mark.parametrize("misses", [1.0, -1.0])
+def test_a_coefficient_that_went_too_far_does_not_blow_up_the_slope(misses):
+    """A loose solution may be sure of all rows of a rare column, right or wrong: no curvature is left of it there."""
+    rng = np.random.default_rng(0)
+    X = np.zeros((60, 4))
+    X[:, :3] = rng.normal(size=(60, 3))
+    X[:3, 3] = 1.0
+    X[2, :3] = 0.0
+    y = np.where(X[:, 0] + rng.logistic(size=60) > 0.0, 1.0, -1.0)
+    y[:3] = 1.0, 1.0, misses
+    model = Model(lambda p, _: l1(p, 0.01), False, datafit=Logistic())
+    problem = model.problems(as_storage(X), y, [np.ones(60)])[0]
+    tight = solve(problem, tol=1e-12)
+    far = tight.w.copy()
+    far[3] = 40.0
+    S = np.arange(4, dtype=np.int32)
+    loose = replace(tight, w=far, gradient=problem.correlation_after(S, far), gap=1.0, converged=False)
+
+    def judge(support, w_S, offset):
+        return float(w_S.sum()), np.ones(support.size), 0.0
+
+    value, slope, v = implicit(problem, loose, judge, tol=1e-2)
+    assert value == far.sum()
+    assert v[3] == 0.0
+    _, unguarded, _ = implicit(problem, replace(loose, gradient=None), judge, tol=1e-2)
+    _, exact, _ = implicit(problem, tight, judge, tol=1e-12)
+    assert abs(slope)[0] < 2.0 * abs(exact)[0] < 1e-3 * abs(unguarded)[0]
 
 
 # --- estimators ------------------------------------------------------------------------------------------------------

@@ -73,7 +73,7 @@ def solve_classes(
             damping = max(0.1 * damping, least) if whole else min(3.0 * max(damping, 1e-6), 1.0)
         iterate.settle()
         h = yield iterate.q
-    return conclude(problem, w, progress.gap / unit, iteration, tol, max_iter, offset=iterate.offset)
+    return conclude(problem, w, progress.gap / unit, iteration, tol, max_iter, None, h, iterate.offset)
 
 
 class Classes:

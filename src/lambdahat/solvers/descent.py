@@ -10,7 +10,7 @@ import numpy as np
 
 from lambdahat.design import Columns, QuadraticForm
 from lambdahat.linear import rows_used
-from lambdahat.solvers.newton import newton_step
+from lambdahat.solvers.newton import RTOL, newton_step
 
 LEAST_DAMPING = 1e-10
 SWEEPS, MODEL_SWEEPS = 5, 4  # at first, of least squares and of a model that holds for one round
@@ -23,10 +23,12 @@ _PATIENCE = 30
 class Descent:
     """Sweeps and Newton steps on forms, with what is learnt on the way: the damping and the number of sweeps."""
 
-    def __init__(self, damping: float, least: float, n_sweeps: int = SWEEPS) -> None:
+    def __init__(self, damping: float, least: float, n_sweeps: int = SWEEPS, rtol: float = RTOL) -> None:
         self.damping = damping
         self.least = least
         self.n_sweeps = n_sweeps
+        self.rtol = rtol
+        self.whole = False  # whether the last round has ended in a whole step of Newton's
 
     def run(self, form: QuadraticForm, gap_target: float, atol: float) -> None:
         """Rounds on one form: several where it can be solved to the end without another look at X."""
@@ -42,6 +44,7 @@ class Descent:
     def round(self, form: QuadraticForm, gap_target: float, atol: float) -> float:
         """One round; returns the gap of the restricted problem before the Newton step, if the form knows it."""
         before = rows_used(form.w)
+        self.whole = False
         n_sweeps = self.n_sweeps
         if form.self_contained:  # small Gram matrices: a Newton step costs more than many sweeps
             n_sweeps = max(n_sweeps, min(100, 1000 // max(1, form.w.size)))
@@ -51,7 +54,8 @@ class Descent:
         after = rows_used(form.w)
         if not settled(before, after):
             return gap
-        if newton_step(form, self.damping, atol):
+        self.whole = newton_step(form, self.damping, atol, self.rtol)
+        if self.whole:
             self.damping = max(0.1 * self.damping, self.least)
             self.n_sweeps = max(_FEWEST_SWEEPS, self.n_sweeps // 2)
         else:

@@ -4,14 +4,16 @@ import numpy as np
 
 from lambdahat.design import QuadraticForm
 
+RTOL = 0.1
 
-def newton_step(form: QuadraticForm, damping: float, atol: float) -> bool:
+
+def newton_step(form: QuadraticForm, damping: float, atol: float, rtol: float = RTOL) -> bool:
     """Move ``form`` by one damped Newton step for the current signs; False when it had to stop well short of it.
 
     Coefficients that would cross a kink are first stopped there (the step projected onto the orthant); where that does
     not decrease the objective, the step is searched exactly.
-    ``damping`` is relative to the diagonal of the Hessian. The linear system is solved until its largest residual is a
-    tenth of what it was, or ``atol``.
+    ``damping`` is relative to the diagonal of the Hessian. The linear system is solved until its largest residual is
+    ``rtol`` of what it was, or ``atol``.
     """
     S = form.penalty.generalized_support(form.w)
     S = S[form.curvature[S] > 0.0]
@@ -19,7 +21,7 @@ def newton_step(form: QuadraticForm, damping: float, atol: float) -> bool:
         return True
     penalty, w, h = form.penalty.restricted(S), form.w[S], form.gradient(S)
     b = h - penalty.gradient(w)
-    accuracy = max(atol, 0.1 * float(np.abs(b).max()))
+    accuracy = max(atol, rtol * float(np.abs(b).max()))
     d = form.solve(S, b, penalty.curvature(w).plus(damping * form.curvature[S]), accuracy)
     if not np.all(np.isfinite(d)):
         return False

@@ -12,12 +12,16 @@ from lambdahat.linear import Matrix, Vector, rows_used
 from lambdahat.problem import Problem, Solution
 from lambdahat.solvers.descent import LEAST_DAMPING, MODEL_SWEEPS, SWEEPS, Descent, Progress
 from lambdahat.solvers.iterate import free_columns, iterate_at
+from lambdahat.solvers.newton import RTOL
 
 SMALLEST_WORKING_SET = 100  # blocks, which are columns mostly
 
-# Without a proof: rounds to do first, the fall of the objective in the last one over the gap asked for, and new columns
-# for one in use: the support of a look at the range may be several times that of where it starts.
-UNPROVEN_AFTER, UNPROVEN_FALL, _UNPROVEN_ROOM = 3, 0.1, 3
+# Without a proof: rounds to do first, and the fall of the objective in the last one over the gap asked for.
+UNPROVEN_AFTER, UNPROVEN_FALL = 3, 0.1
+# New columns for one in use, with a proof and without: the support of a look at the range may be several times that of
+# where it starts. And how far Newton's systems are solved.
+_ROOM, _UNPROVEN_ROOM = 1, 3
+_UNPROVEN_RTOL = 0.3
 
 Steps = Generator[Matrix, Matrix, Solution]
 """A solver as a generator: it yields a weighted residual ``q`` where it wants ``X̃ᵀq``, and returns its solution."""
@@ -31,7 +35,8 @@ def solve_columns(
     gap_target = tol * unit
     atol = 0.3 * tol * penalty.least_strength
     n_sweeps = SWEEPS if problem.datafit.quadratic else MODEL_SWEEPS
-    descent = Descent(1e-3 if w.any() else 0.1, max(LEAST_DAMPING, 0.1 * tol), n_sweeps)
+    room, rtol = (_ROOM, RTOL) if proof else (_UNPROVEN_ROOM, _UNPROVEN_RTOL)
+    descent = Descent(1e-3 if w.any() else 0.1, max(LEAST_DAMPING, 0.1 * tol), n_sweeps, rtol)
     form: QuadraticForm | None = None if start is None else start.workspace
     columns = form.working.columns if isinstance(form, GramForm) and form.working else _NO_COLUMNS
     iterate = iterate_at(problem, w, None if start is None else problem.offset(start))
@@ -39,18 +44,21 @@ def solve_columns(
     h = (yield from iterate.look(None)) if known is None else known
     in_block = 1 if penalty.labels is None else len(w) // (int(penalty.labels.max()) + 1)
     least = len(w) if penalty.is_smooth else SMALLEST_WORKING_SET * in_block
-    room = 1 if proof else _UNPROVEN_ROOM
     primal, best_dual, progress, tightening = np.inf, 0.0, Progress(), 1.0  # zero is a dual point
+    fall = np.inf
     for iteration in range(max_iter + 1):
         before, (primal, dual) = primal, iterate.bounds(h)
         best_dual = max(best_dual, dual)
-        if primal - best_dual > gap_target >= before - primal and (q := iterate.model_q) is not None:
+        if proof and primal - best_dual > gap_target >= before - primal and (q := iterate.model_q) is not None:
             best_dual = max(best_dual, iterate.model_bound((yield q)))  # it is the proof that is missing
         gap = primal - best_dual
         if gap <= gap_target and iteration >= at_least:
             workspace = form if isinstance(form, GramForm) else None
             return conclude(problem, w, gap / unit, iteration, tol, max_iter, workspace, h, iterate.offset)
-        settled = iteration >= UNPROVEN_AFTER and before - primal <= UNPROVEN_FALL * gap_target
+        fall_before, fall = fall, before - primal
+        settled = iteration >= UNPROVEN_AFTER and fall <= UNPROVEN_FALL * gap_target
+        if descent.whole and not proof:
+            settled = settled or still_to_fall(fall_before, fall) <= UNPROVEN_FALL * tol * primal
         if iteration == max_iter or (settled and not proof) or (progress.stalled(gap) and not descent.sharpen()):
             break
         used = rows_used(w)
@@ -65,10 +73,17 @@ def solve_columns(
         descent.run(form, iterate.scale * inner_target, iterate.scale * atol)
         iterate.step(columns, form)
         h = yield from iterate.look(h)
-    return conclude(problem, w, progress.gap / unit, iteration, tol, max_iter, offset=iterate.offset)
+    return conclude(problem, w, progress.gap / unit, iteration, tol, max_iter, None, h, iterate.offset)
 
 
 _NO_COLUMNS = np.empty(0, dtype=np.int32)
+
+
+def still_to_fall(before: float, last: float) -> float:
+    """By how much an objective will yet fall that goes on as in its last two rounds: the rest of a geometric series."""
+    if before <= 0.0 and last <= 0.0:
+        return 0.0
+    return last * last / (before - last) if 0.0 < last < before < np.inf else np.inf
 
 
 def violators(violation: Vector, kept: Columns, room: int) -> Columns:
