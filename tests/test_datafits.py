@@ -27,6 +27,8 @@ def test_gradient_and_curvature_against_differences(datafit, rows):
     np.testing.assert_allclose(s * datafit.gradient(y, z), gradient, atol=1e-9)
     curvature = (datafit.gradient(y, z + h) - datafit.gradient(y, z - h)) / (2 * h)
     np.testing.assert_allclose(datafit.curvature(y, z), curvature, atol=1e-9)
+    slope = (datafit.curvature(y, z + h) - datafit.curvature(y, z - h)) / (2 * h)
+    np.testing.assert_allclose(datafit.curvature_slope(y, z), slope, atol=1e-8)
     assert np.all(datafit.curvature(y, z) >= 0.0)
     assert np.all(datafit.curvature(y, z) <= datafit.largest_curvature)
 

@@ -12,6 +12,7 @@ import lambdahat as lh
 from lambdahat import ALO, CrossValidation, GradientSearch, hypergradient
 from lambdahat.criteria import leave_one_out, left_out
 from lambdahat.estimators.base import validated
+from lambdahat.hypergradient import judged
 from lambdahat.solvers import solve_many
 
 STRENGTHS = np.array([1.0, 0.7, 1.5])
@@ -65,13 +66,16 @@ def alpha_max(X, y):
 
 
 def exactly(model, X, y, weight=None):
-    """The verdict at a tight solution."""
+    """The criterion that decides, at a tight solution."""
     data = validated(clone(model), model, X, y, weight)
     inner = model._model(None, data.classes)
     (fold,) = ALO().folds(inner, data)
     space = model._space(None, data.storage.shape[1])
     problems = space.placed(fold.fitted, space.theta(model._values(space, data.storage.shape[1])))
     solutions = solve_many(problems, tol=1e-11, max_iter=10_000, starts=[None] * len(problems))
+    if fold.verdict is None:  # what leads decides, too
+        (judge,) = fold.validation.judges(problems, [])
+        return judged(problems[0], solutions[0], judge)
     return fold.verdict(problems, solutions)
 
 

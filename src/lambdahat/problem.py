@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any
 
@@ -243,6 +243,21 @@ class Solution:
     def support(self) -> NDArray[np.int32]:
         """Column numbers of the non-zero coefficients."""
         return rows_used(self.w)
+
+
+WithoutRows = Callable[["RowsLeftOut", Solution], tuple[Vector, Callable[[Vector], Vector]] | None]
+"""Predictions of each row by a solution without it, and from slopes in these to slopes in θ; or None."""
+
+
+@dataclass(frozen=True, eq=False)
+class RowsLeftOut(Problem):
+    """The same problem, judged by predictions of each row by the solution without it."""
+
+    without_rows: WithoutRows = field(kw_only=True)
+
+    @classmethod
+    def of(cls, problem: Problem, without_rows: WithoutRows) -> RowsLeftOut:
+        return cls(**{each.name: getattr(problem, each.name) for each in fields(problem)}, without_rows=without_rows)
 
 
 @dataclass(frozen=True)

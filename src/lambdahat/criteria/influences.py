@@ -7,12 +7,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lambdahat.criteria.degrees_of_freedom import leverages_by_rows, local_model, pseudo_inverse
 from lambdahat.datafits import RootMeanSquare
-from lambdahat.design import Columns
+from lambdahat.design import Columns, Design
 from lambdahat.kernels import left_out
-from lambdahat.linear import Matrix, Vector
+from lambdahat.linear import Matrix, Vector, solve_dense
 from lambdahat.penalties import Separable
 from lambdahat.problem import Problem
 
@@ -40,6 +41,28 @@ class Fits:
     images: Matrix
     steps: Matrix
     moved: Matrix
+
+
+@dataclass(frozen=True, eq=False)
+class Around:
+    """The local model over q columns, those of the support first.
+
+    Attributes
+    ----------
+    design : Design
+    columns : array of column numbers
+    G : array of shape (q, q)
+    penalty : Separable
+        Of these columns, in the units of G.
+    w, gradient : array of shape (q,)
+    """
+
+    design: Design
+    columns: Columns
+    G: Matrix
+    penalty: Separable
+    w: Vector
+    gradient: Vector
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +107,10 @@ class Influences:
     intercept: bool
 
     @classmethod
-    def at(cls, problem: Problem, support: Any, w_S: Vector, offset: float, *, intercept: bool) -> Influences:
+    def at(
+        cls, problem: Problem, support: Any, w_S: Vector, offset: float, *, intercept: bool, of_mean: bool = True
+    ) -> Influences:
+        """``of_mean`` says that the penalty stands beside a mean of losses, not beside their sum."""
         local, design = local_model(problem, support, w_S, offset), problem.design
         z = problem.prediction(support, w_S, offset)
         slopes, bends = problem.datafit.gradient(problem.y, z), problem.datafit.curvature(problem.y, z)
@@ -104,7 +130,7 @@ class Influences:
             drift = local.design.product(support, step)
         weights = design.weights * local.scale
         each = weights * forms
-        shares = design.weights
+        shares = design.weights if of_mean else np.zeros_like(design.weights)
         drift = local.scale * shares * drift
         found = cls(local, support, w_S, weights, slopes, bends, each, shares, step, drift, inverse, intercept)
         if isinstance(problem.datafit, RootMeanSquare):
@@ -151,46 +177,86 @@ class Influences:
         columns = np.concatenate([self.support, near]).astype(np.int32)
         return columns if float(z.size) * columns.size**2 <= MOST_WORK else None
 
-    def by_descent(self, problem: Problem, z: Vector, columns: Columns) -> Iterator[Fits]:
-        """The same where coefficients come and go on the way, of a penalty that has a kink for each.
-
-        The local model is solved without each row, by coordinate descent from the Newton step, over these columns.
-        """
+    def around(self, problem: Problem, z: Vector, columns: Columns) -> Around:
+        """The local model over the support and other columns."""
         local, m = problem.local(z, columns), self.support.size
         assert isinstance(local.penalty, Separable)
-        penalty, G = local.penalty.restricted(columns), local.design.support_gram(columns)
         w = np.concatenate([self.w_S, np.zeros(columns.size - m)])
         gradient = -local.scale * problem.design.gradient(problem.residual(z))[columns]
-        starts_of = self._starts(G, penalty, gradient)
-        for block in local.design.row_blocks(columns):
+        G = local.design.support_gram(columns)
+        return Around(local.design, columns, G, local.penalty.restricted(columns), w, gradient)
+
+    def by_descent(self, around: Around) -> Iterator[Fits]:
+        """The same where coefficients come and go on the way, of a penalty that has a kink for each.
+
+        The local model is solved without each row, by coordinate descent from the Newton step.
+        """
+        G, penalty, gradient = around.G, around.penalty, around.gradient
+        starts_of = self._starts(around)
+        for block in around.design.row_blocks(around.columns):
             rows, X = block.rows, block.dense()
             steps, moved = starts_of(rows, X), np.empty(len(X))
             left_out.without_rows(
-                G, penalty.l1, penalty.l2, penalty.positive, w, gradient, X, steps, steps @ G + gradient,
+                G, penalty.l1, penalty.l2, penalty.positive, around.w, gradient, X, steps, steps @ G + gradient,
                 (self.weights * self.slopes)[rows], (self.weights * self.bends)[rows], self.shares[rows],
                 self.intercept, _SWEEPS, _SETTLED, moved,
             )  # fmt: skip
             yield Fits(X[:, None], steps, moved[:, None])
 
-    def _starts(self, G: Matrix, penalty: Separable, gradient: Vector) -> Callable[[Any, Matrix], Matrix]:
-        """Of rows and their values, steps from which descent begins: Newton's, with coefficients that come and go.
+    def in_one_step(self, around: Around) -> Fits:
+        """The same of a penalty without kinks, of which the model is solved by a formula."""
+        X = np.concatenate([block.dense() for block in around.design.row_blocks(around.columns)])
+        l2 = self._less * around.penalty.l2
+        U = self.responses(around, X, np.ones(X.shape, dtype=bool))
+        rest = -around.gradient - l2 * around.w
+        drift = solve_dense(around.G + np.diag(l2), rest)
+        omegas, terms = self.weights * self.bends, self.weights * self.slopes
+        pushes = self.pushes(X, U) * (terms + omegas * (X @ drift))
+        steps = drift + pushes[:, None] * U
+        moved = np.sum(X * steps, axis=1) + self.intercept * pushes
+        return Fits(X[:, None], steps, moved[:, None])
 
-        With ``H⁻¹`` on the support, whatever else moves does so beside a support that follows (Schur's complement).
+    def pushes(self, X: Matrix, responses: Matrix) -> Vector:
+        """What a unit of force along the image of each row, and on its offset, becomes where the row is left out."""
+        kept = 1.0 - self.weights * self.bends * self.intercept
+        leverages = np.minimum(self.weights * self.bends * np.sum(X * responses, axis=1) / kept, MOST)
+        return np.asarray(1.0 / (kept * (1.0 - leverages)))
+
+    @property
+    def _less(self) -> float:
+        """What is left of the penalty where a row is left out, on average."""
+        return 1.0 - float(self.shares[self.weights > 0.0].mean())
+
+    def responses(self, around: Around, X: Matrix, active: NDArray[np.bool_]) -> Matrix:
+        """``(G_AA + ∇²g_AA)⁻¹ x_A`` of each row of X, for the coefficients A that are active without it; zero off it.
+
+        The penalty counts as much less as it does on average.
         """
-        inverse, m = self.inverse, self.support.size
+        G, m = around.G, self.support.size
+        l2 = self._less * around.penalty.l2
+        inverse = self.inverse
+        if inverse is None or l2.any():
+            inverse = pseudo_inverse(G[:m, :m] + np.diag(l2[:m]))
+        U, ended = np.zeros_like(X), np.empty(len(X), dtype=bool)
+        left_out.respond(_tableau(inverse, G, l2), _images(inverse, G, X), active, m, _CHANGES, U, ended)
+        for i in np.flatnonzero(~ended):
+            A = np.flatnonzero(active[i])
+            U[i] = 0.0
+            U[i, A] = solve_dense(G[np.ix_(A, A)] + np.diag(l2[A]), X[i, A])
+        return U
+
+    def _starts(self, around: Around) -> Callable[[Any, Matrix], Matrix]:
+        """Of rows and their values, steps from which descent begins: Newton's, with coefficients that come and go."""
+        inverse, m, G, penalty = self.inverse, self.support.size, around.G, around.penalty
         if inverse is None:
             return lambda rows, X: np.zeros_like(X)
-        across = inverse @ G[:m, m:]
-        rest = G[m:, m:] - G[m:, :m] @ across
-        rest[np.diag_indices_from(rest)] += penalty.l2[m:]
-        T = np.block([[inverse, across], [-across.T, rest]])
+        T = _tableau(inverse, G, penalty.l2)
         left = 1.0 - np.minimum(self.each * self.bends, MOST)
         pushes, rises = self._step()[1], self.weights * self.bends / left
 
         def starts(rows: Any, X: Matrix) -> Matrix:
-            images = X[:, :m] @ inverse
-            images = np.hstack([images, images @ G[:m, m:] - X[:, m:]])
-            slopes = np.concatenate([np.zeros(m), gradient[m:]])
+            images = _images(inverse, G, X)
+            slopes = np.concatenate([np.zeros(m), around.gradient[m:]])
             drift = self.local.scale * np.concatenate([self.step, G[m:, :m] @ self.step])
             states = pushes[rows, None] * images + np.outer(self.shares[rows], drift) + slopes
             left_out.exchange(
@@ -200,6 +266,25 @@ class Influences:
             return np.asarray(states)
 
         return starts
+
+
+def _tableau(inverse: Matrix, G: Matrix, l2: Vector) -> Matrix:
+    """What forces on the support, whose ``H⁻¹`` this is, and displacements of other coefficients do to all.
+
+    Whatever else moves does so beside a support that follows (Schur's complement).
+    """
+    m = len(inverse)
+    across = inverse @ G[:m, m:]
+    rest = G[m:, m:] - G[m:, :m] @ across
+    rest[np.diag_indices_from(rest)] += l2[m:]
+    return np.block([[inverse, across], [-across.T, rest]])
+
+
+def _images(inverse: Matrix, G: Matrix, X: Matrix) -> Matrix:
+    """What a force along each row of X does: steps of the support, and slopes of other coefficients."""
+    m = len(inverse)
+    images = X[:, :m] @ inverse
+    return np.hstack([images, images @ G[:m, m:] - X[:, m:]])
 
 
 def nearest(problem: Problem, h: Matrix, slopes: Matrix, used: Any, size: int) -> Any:

@@ -14,19 +14,29 @@ from scipy.special import expit
 from lambdahat.box_problem import BoxModel, EachLeftOut
 from lambdahat.criteria.at_risk_without_rows import cross_validated_partial_likelihood
 from lambdahat.criteria.base import Data, Fold, Solved, Validating, as_solved, only_changed
+from lambdahat.criteria.each_row import each_left_out, has_slopes
 from lambdahat.criteria.influences import MOST, Influences
 from lambdahat.criteria.information import equal_leverages
-from lambdahat.criteria.optimism import Formula, Optimism, Probing, check_observed, n_values, observed_fold
+from lambdahat.criteria.optimism import (
+    Formula,
+    Optimism,
+    Probing,
+    check_observed,
+    n_values,
+    observed_fold,
+    observed_problems,
+)
 from lambdahat.criteria.without_rows import interpolates, predictions_without_rows, two_stages_without_rows
 from lambdahat.datafits import Cox, log_probabilities
 from lambdahat.design import FACTORISED
 from lambdahat.hypergradient import Judge
 from lambdahat.linear import Matrix, Vector
-from lambdahat.problem import Model, Problem, Solution
+from lambdahat.problem import Model, Problem, RowsLeftOut, Solution
 from lambdahat.two_stages import TwoStages
 
 _MOST_ROWS = 5_000  # of a support vector machine: a matrix of 200 MB
 _ACCURACY = 1e-8  # of its dual, which says where each row is
+_ONE_FIT = 1e-6  # relative gap of the fit to all rows
 
 Loss = Callable[[Vector], tuple[float, Vector]]
 """Of predictions, and its slope."""
@@ -63,8 +73,14 @@ class ALO:
     error, with its exact slope: in the dual, the weight of a row goes to zero from one change of the free and the
     bounded rows to the next, and all is linear in between. Nothing is measured; there are at most 5,000 rows.
 
-    Leverages jump where a coefficient comes or goes. A search follows leverages that are scaled to the sum that Monte
-    Carlo measures (see :class:`SURE`; the slope leaves out how their shares change). Where a row has several
+    With one target (or two classes) and coefficients that have a kink each, or none, predictions without a row are
+    followed by their own slope, as the one formula holds at each of the n fits, on its own support: for least squares
+    it is the slope of leave-one-out itself. They are continuous where coefficients come and go, and nothing is
+    measured. Rows and columns must be few for that: n times the square of the columns that may matter 2·10⁹ at most,
+    and elastic nets of no more than two features a row.
+
+    Elsewhere leverages jump where a coefficient comes or goes. A search follows leverages that are scaled to the sum
+    that Monte Carlo measures (see :class:`SURE`; the slope leaves out how their shares change). Where a row has several
     predictions or none that is its own, or a model two fits, it follows measured degrees of freedom as if all rows had
     the same leverage: least squares by :class:`GCV`, classes and the partial likelihood by the loss and degrees of
     freedom over rows, whose slopes are exact. Among the points visited the approximation itself decides. Where there
@@ -105,6 +121,10 @@ class ALO:
             return [support_vectors_left_out(model, data, instead)]
         check_observed("ALO", model, data, instead)
         assert isinstance(model, Model)
+        problems = observed_problems(model, data)
+        if len(problems) == 1 and has_slopes(problems[0]):
+            problem = each_left_out(problems[0], intercept=model.fit_intercept, of_mean=is_of_mean(model, problems[0]))
+            return [Fold((problem,), OfPredictions(problem), accuracy=_ONE_FIT)]
         probing = Probing(self.n_probes, self.step, self.random_state)
         fold = observed_fold(model, data, probing, only_freedom)
         first, freedom, K = fold.problems[0], fold.validation, len(fold.fitted)
@@ -129,6 +149,13 @@ class ALO:
             lead = replace(freedom, formula=formula)
         verdict = LeftOutError(K, model.fit_intercept)
         return [Fold(fold.problems, lead, n_probes=fold.n_probes, verdict=verdict, accuracy=fold.accuracy)]
+
+
+def is_of_mean(model: Model, problem: Problem) -> bool:
+    """Whether the penalty stands beside a mean of losses; that of ridge regression stands beside their sum."""
+    total, ones = problem.design.total_weight, np.ones(problem.n_features)
+    once, twice = (model.penalty(ones.size, times * total).gradient(ones) for times in (1.0, 2.0))
+    return np.array_equal(once, twice)
 
 
 def support_vectors_left_out(model: BoxModel, data: Data, instead: str) -> Fold:
@@ -166,14 +193,15 @@ def stretches_without_rows(model: BoxModel, y: Vector, weight: Vector) -> tuple[
 class OfPredictions:
     """Judges predictions of each row by a solution without it, given in place of coefficients."""
 
-    problem: EachLeftOut
+    problem: EachLeftOut | RowsLeftOut
 
     def judges(self, problems: Sequence[Any], solved: Sequence[Solved]) -> list[Judge]:
         return [self.error]
 
     def error(self, rows: Any, z: Vector, offset: float) -> tuple[float, Vector, float]:
         """The mean of the metric, and its slopes in the predictions."""
-        return *own_metric(self.problem, z), 0.0
+        with np.errstate(over="ignore", invalid="ignore"):  # of a row that nothing else holds
+            return *own_metric(self.problem, z), 0.0
 
 
 def own_metric(problem: Any, z: Vector) -> tuple[float, Vector]:

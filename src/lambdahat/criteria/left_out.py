@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from lambdahat.criteria.degrees_of_freedom import trace
 from lambdahat.criteria.influences import MOST_WORK
-from lambdahat.criteria.newton_steps import OfOneVector, OfTargets
+from lambdahat.criteria.newton_steps import OfOneVector, OfTargets, times
 from lambdahat.design import Columns, Design, block_bounds
 from lambdahat.kernels import left_out
 from lambdahat.linear import Curvature, Matrix, Vector
@@ -137,7 +137,7 @@ class LeftOut:
         """Solve without each of some rows, from steps D, which change in place; each may have its own ``l1``."""
         follows = self._offsets(rows)[1]
         of_rows = (Z, follows @ self.omegas[rows], follows @ self.terms[rows], self.shares[rows])
-        images = D @ self.G
+        images = times(D, self.G)
         descend(self.G, self.w, self.penalty, *of_rows, D, images + self.gradient.T, sizes(D, images), l1)
 
     def moved(self, rows: slice, Z: Matrix, D: Matrix) -> Matrix:

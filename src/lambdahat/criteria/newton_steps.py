@@ -27,6 +27,12 @@ def moves(forms: Matrix, omegas: Matrix, terms: Matrix, drift: Matrix) -> tuple[
     return np.asarray(moved), np.asarray(pushes)
 
 
+def times(D: Matrix, A: Matrix) -> Matrix:
+    """``D[i] A`` of all i: one product, not one for each."""
+    rows = D.reshape(D.shape[0] * D.shape[1], len(A))
+    return (rows @ A).reshape(*D.shape[:2], A.shape[1])
+
+
 @dataclass(frozen=True, eq=False)
 class OfOneVector:
     """Of coefficients that are one vector, with r predictions a row.
@@ -56,7 +62,7 @@ class OfOneVector:
 
         ``Z``, of shape (m, r, |S|), are their images; ``offset``, of shape (r, r), what the offset adds to ``Q``.
         """
-        V = Z @ self.inverse
+        V = times(Z, self.inverse)
         drift = shares[:, None] * (Z @ self.step)
         moved, pushes = moves(V @ Z.transpose(0, 2, 1) + offset, omegas, terms[:, :, 0], drift)
         steps = (pushes[:, None] @ V)[:, 0] + np.outer(shares, self.step)

@@ -226,7 +226,7 @@ def observed_fold(
     units : callable
         Of the number of observations.
     """
-    problems = _problems(model, data)
+    problems = observed_problems(model, data)
     first = problems[0]
     n = first.design.total_weight * n_values(first) * len(problems)
     random = np.random.default_rng(probing.random_state)
@@ -248,7 +248,7 @@ def observed_fold(
     return Fold(optimism.problems, optimism, n_probes=len(probes), verdict=verdict, units=units(n), accuracy=accuracy)
 
 
-def _problems(model: Model, data: Data) -> tuple[Problem, ...]:
+def observed_problems(model: Model, data: Data) -> tuple[Problem, ...]:
     """Those of all rows, by normal equations where X has few columns."""
     if by_normal_equations(model, data):
         center = model.fit_intercept or model.standardize

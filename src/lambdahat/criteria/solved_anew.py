@@ -28,21 +28,45 @@ def is_little_work(problem: Problem, q: int) -> bool:
 
 def solved_anew(
     problem: Problem, z: Matrix, w: Vector, penalty: Separable | Blockwise, fits: Fits, *, intercept: bool
-) -> Matrix:
-    """By how much the prediction of each row moves without it, shape (n, r), from a second-order model of that.
+) -> tuple[Matrix, dict[int, Anew]]:
+    """By how much the prediction of each row moves without it, shape (n, r), and the rows that were solved anew.
 
-    With ``r_ij`` what slopes of row j without row i differ by from the model's, and ``u_ij`` by how much its prediction
-    moves, ``ρ_i = Σ_j r_ij u_ij / Σ_j f''_j u_ij²`` is how far off the model's Hessian is along the step, and
-    ``ρ_i f'_i u_ii`` about what this makes the criterion differ by. Rows for which that is most are solved anew, by
-    Newton's method with descent, until what is left is little in sum. ``w`` and ``penalty`` are of the coefficients.
+    It is at first that of ``fits``, of a second-order model. With ``r_ij`` what slopes of row j without row i differ by
+    from the model's, and ``u_ij`` by how much its prediction moves, ``ρ_i = Σ_j r_ij u_ij / Σ_j f''_j u_ij²`` is how
+    far off the model's Hessian is along the step, and ``ρ_i f'_i u_ii`` about what this makes the criterion differ by.
+    Rows for which that is most are solved anew, by Newton's method with descent, until what is left is little in sum.
+    ``w`` and ``penalty`` are of the coefficients.
     """
     rows = _Rows(problem, z.reshape(len(z), -1), fits.images, w, penalty, intercept)
     offsets = (fits.moved - np.einsum("irq,iq->ir", fits.images, fits.steps)) * intercept
-    moved = fits.moved.copy()
+    moved, anew = fits.moved.copy(), dict[int, Anew]()
     affordable = int(_MOST_WORK / (problem.y.size * float(w.size + 1) ** 2)) + 1
     for i in rows.suspects(fits, offsets)[:affordable].tolist():
-        moved[i] = rows.without(i, fits.steps[i], offsets[i])
-    return moved
+        anew[i] = rows.without(i, fits.steps[i], offsets[i])
+        moved[i] = anew[i].moved
+    return moved, anew
+
+
+@dataclass(frozen=True, eq=False)
+class Anew:
+    """A fit without a row, by Newton's method.
+
+    Attributes
+    ----------
+    moved : array of shape (r,)
+        By how much the predictions of the row move.
+    step : array of shape (q,)
+        Of the coefficients.
+    G : array of shape (q, q)
+        The Hessian of the loss of the other rows, the offset at its best.
+    images : array of shape (r, q)
+        By how much the row's predictions move with the coefficients, and the offset.
+    """
+
+    moved: Vector
+    step: Vector
+    G: Matrix
+    images: Matrix
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,8 +116,8 @@ class _Rows:
         left = np.cumsum(each[order][::-1])[::-1]  # by this and all that count less
         return order[left > _UNSURE * value]
 
-    def without(self, i: int, d: Vector, b: Vector) -> Vector:
-        """By how much the prediction of row i moves without it: Newton's method from steps ``d`` and ``b``."""
+    def without(self, i: int, d: Vector, b: Vector) -> Anew:
+        """The fit without row i, by Newton's method from steps ``d`` and ``b``."""
         n, r = self.z.shape
         s = self.problem.design.weights
         flat, others, share = self.images.reshape(n * r, -1), np.where(np.arange(n) == i, 0.0, s), s[i : i + 1]
@@ -133,4 +157,4 @@ class _Rows:
             z, d, b, value = there, new, offset, then
             if settled:
                 break
-        return np.asarray(z[i] - self.z[i])
+        return Anew(z[i] - self.z[i], d, G, self.images[i] - shift)

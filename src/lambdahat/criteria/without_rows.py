@@ -37,10 +37,9 @@ def predictions_without_rows(
         columns = None if problem.penalty.is_smooth else found.columns(problem, z)
         if columns is None:
             return found.without(z)
-        w = np.concatenate([w_S, np.zeros(columns.size - support.size)])
-        return _predictions(
-            problem, z, w, problem.penalty.restricted(columns), found.by_descent(problem, z, columns), intercept
-        )
+        around = found.around(problem, z, columns)
+        on = problem.penalty.restricted(columns)
+        return _predictions(problem, z, around.w, on, found.by_descent(around), intercept)
     model = (of_targets if problem.datafit.row_wise else of_classes)(problem, z, support, w_S, intercept)
     if interpolates(problem, model.freedom):
         return None
@@ -58,10 +57,14 @@ def _predictions(
     """From second-order models without each row, or where these are too far off and rows few, from fits."""
     if not is_little_work(problem, w.size):
         return np.asarray(z + np.concatenate([each.moved for each in fits]).reshape(z.shape))
-    parts = ((each.images, each.steps, each.moved) for each in fits)
-    whole = Fits(*(np.concatenate(part) for part in zip(*parts, strict=True)))
-    moved = solved_anew(problem, z, w, penalty, whole, intercept=intercept)
+    moved, _ = solved_anew(problem, z, w, penalty, together(fits), intercept=intercept)
     return np.asarray(z + moved.reshape(z.shape))
+
+
+def together(fits: Iterable[Fits]) -> Fits:
+    """Those of all rows."""
+    parts = ((each.images, each.steps, each.moved) for each in fits)
+    return Fits(*(np.concatenate(part) for part in zip(*parts, strict=True)))
 
 
 def interpolates(problem: Problem, freedom: float) -> bool:
@@ -160,22 +163,20 @@ def two_stages_without_rows(problem: TwoStages, solution: Solution, *, intercept
     """Predictions of both fits without each row: of the second by the weights that the first one makes without it."""
     assert isinstance(solution.workspace, Stages)
     start = solution.workspace.first.w
-    second, models = problem.second(start), list[LeftOut]()
-    for stage, w in ((problem.first, start), (second, solution.w)):
-        support = stage.penalty.generalized_support(w)
-        besides = models[0].columns if models else None
-        z = stage.prediction(support, w[support])
-        models.append(of_targets(stage, z, support, w[support], intercept, besides))
-    first, last = models
+    columns, first_steps = _initial(problem.first, start, intercept)
+    second, w = problem.second(start), solution.w
+    support = second.penalty.generalized_support(w)
+    z = second.prediction(support, w[support])
+    last = of_targets(second, z, support, w[support], intercept, columns)
     if interpolates(second, last.freedom):
         return None
     out, S, place = z.copy(), last.support, np.empty(problem.n_features, np.intp)
     place[last.columns] = np.arange(last.columns.size)
-    X = np.concatenate([part.dense() for part in problem.design.row_blocks(last.columns)])
     factors, l1, signs = problem.penalty.l1_factors[last.columns], last.penalty.l1, np.sign(last.w[S, 0])
-    for rows, _, _, moves in first.each(problem.design):
-        Z, initial = X[rows][:, None], np.zeros((len(moves), last.w.size))
-        initial[:, place[first.columns]] = first.w[:, 0] + moves[:, 0]
+    for block in problem.design.row_blocks(last.columns):
+        rows, Z = block.rows, block.dense()[:, None]
+        initial = np.zeros((len(Z), last.w.size))
+        initial[:, place[columns]] = start[columns] + first_steps[rows]
         strengths = strength(factors, problem.strengths(initial, last.columns))
         D, finite = last.newton_steps(rows, Z)[1], np.isfinite(strengths)
         changes = np.where(finite[:, S], strengths[:, S] - l1[S], 0.0)
@@ -184,3 +185,15 @@ def two_stages_without_rows(problem: TwoStages, solution: Solution, *, intercept
         last.descend(rows, Z, D, strengths)
         out[rows] += last.moved(rows, Z, D)[:, 0]
     return out
+
+
+def _initial(problem: Problem, w: Vector, intercept: bool) -> tuple[Columns, Matrix]:
+    """Columns that matter to the first fit, and its steps without each row, shape (n, q)."""
+    support = problem.penalty.generalized_support(w)
+    z = problem.prediction(support, w[support])
+    found = Influences.at(problem, support, w[support], 0.0, intercept=intercept)
+    columns = None if problem.penalty.is_smooth else found.columns(problem, z)
+    if columns is not None:
+        return columns, together(found.by_descent(found.around(problem, z, columns))).steps
+    model = of_targets(problem, z, support, w[support], intercept)
+    return model.columns, np.concatenate([D[:, 0] for *_, D in model.each(problem.design)])

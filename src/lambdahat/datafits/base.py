@@ -97,6 +97,9 @@ class Datafit(Protocol):
     def curvature(self, y: Vector, z: Vector) -> Vector:
         """``f''(y_i, z_i)``."""
 
+    def curvature_slope(self, y: Vector, z: Vector) -> Vector:
+        """The derivative of ``f''`` in ``z``."""
+
     def secant(self, y: Vector, z: Vector) -> Vector:
         """``f'(y_i, z_i) / (z_i − m_i)``, where ``m_i`` minimises ``f(y_i, ·)``: the mean curvature on the way there.
 

@@ -44,6 +44,9 @@ class Gamma(RowWise):
     def curvature(self, y: Vector, z: Vector) -> Vector:
         return capped_exp(np.log(y) - z)
 
+    def curvature_slope(self, y: Vector, z: Vector) -> Vector:
+        return -capped_exp(np.log(y) - z)
+
     def secant(self, y: Vector, z: Vector) -> Vector:
         # (e^d − 1)/d, with d = log y − z
         return np.asarray(exprel(np.minimum(np.log(y) - z, LARGE)))

@@ -49,6 +49,9 @@ class Logistic(RowWise):
         total *= total
         return np.divide(falling, total, out=falling)
 
+    def curvature_slope(self, y: Vector, z: Vector) -> Vector:
+        return np.asarray(-np.tanh(0.5 * z) * self.curvature(y, z))
+
     def secant(self, y: Vector, z: Vector) -> Vector:
         return np.zeros_like(z)  # the best prediction of a row is infinite
 

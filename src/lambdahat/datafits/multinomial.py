@@ -185,6 +185,9 @@ class OneClass(Logistic):
     def curvature(self, y: Vector, z: Vector) -> Vector:
         return super().curvature(y, z - self.others)
 
+    def curvature_slope(self, y: Vector, z: Vector) -> Vector:
+        return super().curvature_slope(y, z - self.others)
+
 
 @dataclass(frozen=True, eq=False)
 class OneMeanClass(OneClass, MeanLabel):

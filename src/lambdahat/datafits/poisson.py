@@ -47,6 +47,9 @@ class Poisson(RowWise):
     def curvature(self, y: Vector, z: Vector) -> Vector:
         return capped_exp(z)
 
+    def curvature_slope(self, y: Vector, z: Vector) -> Vector:
+        return capped_exp(z)
+
     def secant(self, y: Vector, z: Vector) -> Vector:
         # y (e^d − 1)/d, with d = z − log y
         return np.asarray(y * exprel(np.minimum(z - np.log(np.where(y > 0.0, y, 1.0)), LARGE)))

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from lambdahat.box_problem import BoxProblem, EachLeftOut
 from lambdahat.hypergradient.backward import backward
 from lambdahat.hypergradient.base import Differentiated, Judge, Method
@@ -17,7 +19,7 @@ from lambdahat.hypergradient.implicit import implicit
 from lambdahat.hypergradient.implicit_forward import implicit_forward
 from lambdahat.hypergradient.two_stages import through_both
 from lambdahat.linear import Vector, rows_used
-from lambdahat.problem import Problem, Solution
+from lambdahat.problem import Problem, RowsLeftOut, Solution
 from lambdahat.solvers import polish, polish_box, polish_two_stages, solve
 from lambdahat.two_stages import TwoStages
 
@@ -63,9 +65,26 @@ def _without_rows(
     return *boundary_without_rows(problem, solution, judge), None
 
 
+def _by_predictions(
+    problem: RowsLeftOut, solution: Solution, judge: Judge, *, tol: float, guess: None = None
+) -> tuple[float, Vector, None]:
+    """Of predictions that the judge takes where others take coefficients; their derivatives are the problem's own."""
+    found = problem.without_rows(problem, solution)
+    if found is None:
+        return np.inf, np.zeros(problem.penalty.hyperparams.size), None
+    z, pull = found
+    value, slopes, _ = judge(np.arange(z.size, dtype=np.int32), z, 0.0)
+    return value, pull(slopes), None
+
+
+def _judged_by_predictions(problem: RowsLeftOut, solution: Solution, judge: Judge) -> float:
+    return _by_predictions(problem, solution, judge, tol=0.0)[0]
+
+
 _BY_ITS_DUAL = "a support vector machine is solved by its dual"
 KINDS: dict[type, Kind] = {
     Problem: Kind(implicit, polish),
+    RowsLeftOut: Kind(_by_predictions, polish, "each row has a fit of its own", _judged_by_predictions),
     BoxProblem: Kind(_boundary, polish_box, _BY_ITS_DUAL),
     EachLeftOut: Kind(_without_rows, polish_box, _BY_ITS_DUAL, judged_without_rows),
     TwoStages: Kind(through_both, polish_two_stages, "the adaptive Lasso has two fits, one after the other"),

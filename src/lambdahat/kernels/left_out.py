@@ -5,6 +5,25 @@ from numba import njit, uint64
 
 
 @njit(cache=True, nogil=True)
+def _eliminate(A, c, k, T, chosen):
+    """Solve the first ``k`` equations ``A x = c`` in place; False where they are singular."""
+    for e in range(k):  # symmetric parts are positive definite: no pivots
+        if A[e, e] <= 1e-10 * T[chosen[e], chosen[e]]:
+            return False
+        for f in range(e + 1, k):
+            if A[f, e] != 0.0:
+                factor = A[f, e] / A[e, e]
+                for g in range(e + 1, k):
+                    A[f, g] -= factor * A[e, g]
+                c[f] -= factor * c[e]
+    for e in range(k - 1, -1, -1):
+        for f in range(e + 1, k):
+            c[e] -= A[e, f] * c[f]
+        c[e] /= A[e, e]
+    return True
+
+
+@njit(cache=True, nogil=True)
 def exchange(T, pushes, rises, bounds, w, positive, thresholds, states, most, rounds):
     """Let coefficients come and go where a row is left out, by few unknowns: an active-set method for each row.
 
@@ -61,23 +80,8 @@ def exchange(T, pushes, rises, bounds, w, positive, thresholds, states, most, ro
                 for f in range(k):
                     a = chosen[f]
                     A[e, f] = T[a, j] + rises[i] * y[j] * (y[a] if a < size else -y[a])
-            regular = True
-            for e in range(k):  # symmetric parts are positive definite: no pivots
-                regular = regular and A[e, e] > 1e-10 * T[chosen[e], chosen[e]]
-                if not regular:
-                    break
-                for f in range(e + 1, k):
-                    if A[f, e] != 0.0:
-                        factor = A[f, e] / A[e, e]
-                        for g in range(e + 1, k):
-                            A[f, g] -= factor * A[e, g]
-                        c[f] -= factor * c[e]
-            if not regular:
+            if not _eliminate(A, c, k, T, chosen):
                 break
-            for e in range(k - 1, -1, -1):
-                for f in range(e + 1, k):
-                    c[e] -= A[e, f] * c[f]
-                c[e] /= A[e, e]
             push = 0.0
             for e in range(k):
                 a = chosen[e]
@@ -97,6 +101,45 @@ def exchange(T, pushes, rises, bounds, w, positive, thresholds, states, most, ro
             inside[j] = False
             if ended:
                 base[j] = -w[j] if j < size else c[e]
+
+
+@njit(cache=True, nogil=True)
+def respond(T, images, active, size, most, out, ended):
+    """By how much the coefficients of each row's support follow a unit of force along its image.
+
+    ``T`` and ``images``, what the force does where just the first ``size`` coefficients move, are those of
+    :func:`exchange`; ``active`` says which ones move where the row is left out. ``ended`` is False for rows of more
+    than ``most`` changes, or a singular support.
+    """
+    m = images.shape[1]
+    chosen, A, c = np.empty(most, np.int64), np.empty((most, most)), np.zeros(most)
+    for i in range(images.shape[0]):
+        y, k = images[i], 0
+        ended[i] = True
+        for j in range(m):
+            if active[i, j] != (j < size):
+                if k == most:
+                    ended[i] = False
+                    break
+                chosen[k] = j
+                k += 1
+        if not ended[i]:
+            continue
+        for e in range(k):
+            c[e] = -y[chosen[e]]
+            for f in range(k):
+                A[e, f] = T[chosen[f], chosen[e]]
+        ended[i] = _eliminate(A, c, k, T, chosen)
+        if not ended[i]:
+            continue
+        for j in range(size):
+            out[i, j] = y[j]
+        for e in range(k):
+            row, amount = T[chosen[e]], c[e]
+            for j in range(size):
+                out[i, j] += amount * row[j]
+        for e in range(k):
+            out[i, chosen[e]] = 0.0 if chosen[e] < size else c[e]
 
 
 @njit(cache=True, nogil=True, fastmath=True)

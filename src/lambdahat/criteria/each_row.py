@@ -1,0 +1,118 @@
+"""Predictions of each row by a fit without it, with their exact slopes: of one target, and penalties with kinks.
+
+Without row i the solution ``w_i`` has a support ``A_i`` of its own, and the one formula holds there,
+
+    (∇²F_i + ∇²g)_AA ∂w_i/∂θ = −∂_θ∇g(w_i),
+
+where F is that of the other rows. Predictions without their row are continuous in θ, as supports are solved for: where
+coefficients come and go there are kinks, but no jumps. For least squares it is the slope of leave-one-out itself; for
+other losses, of which second-order models are solved, it is the slope of their solutions, which follow the curvature of
+the fit to all rows; where fits without a row were found anew, it is their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+
+from lambdahat.criteria.base import as_solved
+from lambdahat.criteria.influences import Fits, Influences
+from lambdahat.criteria.solved_anew import Anew, is_little_work, solved_anew
+from lambdahat.criteria.without_rows import interpolates, together
+from lambdahat.datafits import RootMeanSquare
+from lambdahat.design import Columns
+from lambdahat.hypergradient import implicit
+from lambdahat.linear import Matrix, Vector, solve_dense
+from lambdahat.penalties import Separable
+from lambdahat.problem import Problem, RowsLeftOut, Solution
+from lambdahat.two_stages import TwoStages
+
+_ROUNDING, _TIGHTEST = 1e-12, 1e-10
+_WIDE = 2  # columns that have to be looked at, for each row, where the support can be no larger than that
+_MOST_WORK = 2e9  # rows times the square of the columns that may have to be looked at
+
+
+def has_slopes(problem: Problem) -> bool:
+    """Whether a problem is of this kind, and small enough for any θ."""
+    if problem.y.ndim > 1 or isinstance(problem, TwoStages) or not isinstance(problem.penalty, Separable):
+        return False
+    if not problem.datafit.row_wise or isinstance(problem.datafit, RootMeanSquare):
+        return False
+    n, p = problem.design.rows.size, problem.n_features
+    if np.any(problem.penalty.l2_factors) and p > _WIDE * n:  # all of them may be in the support
+        return False
+    return float(n) * min(p, _WIDE * n) ** 2 <= _MOST_WORK
+
+
+def each_left_out(problem: Problem, *, intercept: bool, of_mean: bool = True) -> RowsLeftOut:
+    """The problem, judged by predictions of each row without it."""
+    return RowsLeftOut.of(problem, partial(without_each_row, intercept=intercept, of_mean=of_mean))
+
+
+def without_each_row(
+    problem: Problem, solution: Solution, *, intercept: bool, of_mean: bool
+) -> tuple[Vector, Callable[[Vector], Vector]] | None:
+    """Predictions of each row by a fit without it, and from slopes in these to slopes in θ.
+
+    None where the fit follows nearly all targets, by a support that changes with every row.
+    """
+    at = as_solved(problem, solution, problem.penalty.generalized_support(solution.w))
+    z = problem.prediction(*at)
+    found = Influences.at(problem, *at, intercept=intercept, of_mean=of_mean)
+    if interpolates(problem, float(found.each @ found.bends)):
+        return None
+    columns = found.columns(problem, z)
+    around = found.around(problem, z, at[0] if columns is None else columns)
+    on = problem.penalty.restricted(around.columns)
+    assert isinstance(on, Separable)
+    fits = found.in_one_step(around) if on.is_smooth else together(found.by_descent(around))
+    moved, anew = fits.moved, dict[int, Anew]()
+    if is_little_work(problem, around.w.size):
+        moved, anew = solved_anew(problem, z, around.w, on, fits, intercept=intercept)
+
+    W = around.w + fits.steps
+    for i, fit in anew.items():
+        W[i] = around.w + fit.step
+    W[np.abs(W) <= _ROUNDING * np.abs(around.w)] = 0.0
+    active = (W != 0.0) | (on.l1 == 0.0)
+    X, shares = fits.images[:, 0], 1.0 - found.shares
+    U = found.responses(around, X, active)
+    V = found.pushes(X, U)[:, None] * U
+    for i, fit in anew.items():
+        A = np.flatnonzero(active[i])
+        V[i] = 0.0
+        V[i, A] = solve_dense(fit.G[np.ix_(A, A)] + np.diag(shares[i] * on.l2[A]), fit.images[0, A])
+        V[i] /= found.local.scale  # G is in the units of the problem
+    bends = found.weights * problem.datafit.curvature_slope(problem.y, z)
+
+    def pull(slopes: Vector) -> Vector:
+        v = ((slopes * shares)[:, None] * V)[active]
+        by_theta = -around.penalty.hyperparam_vjp(np.nonzero(active)[1].astype(np.int32), W[active], v)
+        if not bends.any():
+            return by_theta
+        of_models = slopes.copy()
+        of_models[list(anew)] = 0.0
+        forces = -bends * _bent(X, V, fits, found.pushes(X, U) * of_models, of_models, intercept)
+
+        def judge(support: Columns, w_S: Vector, offset: float) -> tuple[float, Vector, float]:
+            return 0.0, problem.design.gradient_columns(support, forces), float(forces.sum())
+
+        tol = max(solution.gap, _TIGHTEST)
+        return by_theta + implicit(problem, solution, judge, tol=tol)[1]
+
+    return z + moved[:, 0], pull
+
+
+def _bent(X: Matrix, V: Matrix, fits: Fits, by_offset: Vector, slopes: Vector, intercept: bool) -> Vector:
+    """What a second-order model loses of the slopes, per unit by which the curvature of a row rises.
+
+    With ``u_ik`` by how much the prediction of row k moves without row i, and ``v_ik`` by how much it follows a unit of
+    force on that, ``Σ_{i≠k} slopes_i u_ik v_ik``: for each row k a quadratic form of its image.
+    """
+    ones = np.full((len(X), 1), float(intercept))
+    images, follows = np.hstack([X, ones]), np.hstack([slopes[:, None] * V, by_offset[:, None] * ones])
+    moves = np.hstack([fits.steps, fits.moved - np.sum(X * fits.steps, axis=1)[:, None]])
+    own = np.sum(images * follows, axis=1) * np.sum(images * moves, axis=1)
+    return np.asarray(np.sum((images @ (follows.T @ moves)) * images, axis=1) - own)
