@@ -41,7 +41,7 @@ def has_slopes(problem: Problem) -> bool:
     if not problem.datafit.row_wise or isinstance(problem.datafit, RootMeanSquare):
         return False
     n, p = problem.design.rows.size, problem.n_features
-    if np.any(problem.penalty.l2_factors) and p > _WIDE * n:  # all of them may be in the support
+    if problem.penalty.is_smooth and p > _WIDE * n:  # all of them are in the support, and systems by rows are smaller
         return False
     return float(n) * min(p, _WIDE * n) ** 2 <= _MOST_WORK
 
@@ -64,10 +64,11 @@ def without_each_row(
     if interpolates(problem, float(found.each @ found.bends)):
         return None
     columns = found.columns(problem, z)
+    newton = columns is None or problem.penalty.is_smooth
     around = found.around(problem, z, at[0] if columns is None else columns)
     on = problem.penalty.restricted(around.columns)
     assert isinstance(on, Separable)
-    fits = found.in_one_step(around) if on.is_smooth else together(found.by_descent(around))
+    fits = found.in_one_step(around) if newton else together(found.by_descent(around))
     moved, anew = fits.moved, dict[int, Anew]()
     if is_little_work(problem, around.w.size):
         moved, anew = solved_anew(problem, z, around.w, on, fits, intercept=intercept)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -55,6 +56,12 @@ class Around:
     penalty : Separable
         Of these columns, in the units of G.
     w, gradient : array of shape (q,)
+    n_used : int
+        How many of them are the support.
+    less : float
+        What is left of the penalty where a row is left out, on average.
+    known : array of shape (n_used, n_used), optional
+        ``H⁻¹`` of all rows.
     """
 
     design: Design
@@ -63,6 +70,39 @@ class Around:
     penalty: Separable
     w: Vector
     gradient: Vector
+    n_used: int
+    less: float
+    known: Matrix | None
+
+    @cached_property
+    def l2(self) -> Vector:
+        return np.asarray(self.less * self.penalty.l2)
+
+    @cached_property
+    def inverse(self) -> Matrix:
+        """``H⁻¹`` on the support, with as much of the penalty as is left."""
+        m = self.n_used
+        if self.known is not None and not self.l2[:m].any():
+            return self.known
+        return pseudo_inverse(self.G[:m, :m] + np.diag(self.l2[:m]))
+
+    @cached_property
+    def tableau(self) -> Matrix:
+        """What forces on the support, and displacements of other coefficients, do to all.
+
+        Whatever else moves does so beside a support that follows (Schur's complement).
+        """
+        G, m = self.G, self.n_used
+        across = self.inverse @ G[:m, m:]
+        rest = G[m:, m:] - G[m:, :m] @ across
+        rest[np.diag_indices_from(rest)] += self.l2[m:]
+        return np.block([[self.inverse, across], [-across.T, rest]])
+
+    def images(self, X: Matrix) -> Matrix:
+        """What a force along each row of X does: steps of the support, and slopes of other coefficients."""
+        m = self.n_used
+        images = X[:, :m] @ self.inverse
+        return np.hstack([images, images @ self.G[:m, m:] - X[:, m:]])
 
 
 @dataclass(frozen=True, eq=False)
@@ -184,7 +224,9 @@ class Influences:
         w = np.concatenate([self.w_S, np.zeros(columns.size - m)])
         gradient = -local.scale * problem.design.gradient(problem.residual(z))[columns]
         G = local.design.support_gram(columns)
-        return Around(local.design, columns, G, local.penalty.restricted(columns), w, gradient)
+        less = 1.0 - float(self.shares[self.weights > 0.0].mean())
+        on = local.penalty.restricted(columns)
+        return Around(local.design, columns, G, on, w, gradient, m, less, self.inverse)
 
     def by_descent(self, around: Around) -> Iterator[Fits]:
         """The same where coefficients come and go on the way, of a penalty that has a kink for each.
@@ -204,41 +246,30 @@ class Influences:
             yield Fits(X[:, None], steps, moved[:, None])
 
     def in_one_step(self, around: Around) -> Fits:
-        """The same of a penalty without kinks, of which the model is solved by a formula."""
+        """The same without any coming and going, for which there is a formula."""
         X = np.concatenate([block.dense() for block in around.design.row_blocks(around.columns)])
-        l2 = self._less * around.penalty.l2
         U = self.responses(around, X, np.ones(X.shape, dtype=bool))
-        rest = -around.gradient - l2 * around.w
-        drift = solve_dense(around.G + np.diag(l2), rest)
+        drift = around.inverse @ (-around.gradient - around.less * around.penalty.gradient(around.w))
         omegas, terms = self.weights * self.bends, self.weights * self.slopes
         pushes = self.pushes(X, U) * (terms + omegas * (X @ drift))
         steps = drift + pushes[:, None] * U
         moved = np.sum(X * steps, axis=1) + self.intercept * pushes
         return Fits(X[:, None], steps, moved[:, None])
 
-    def pushes(self, X: Matrix, responses: Matrix) -> Vector:
+    def pushes(self, X: Matrix, responses: Matrix, rows: Any = slice(None)) -> Vector:
         """What a unit of force along the image of each row, and on its offset, becomes where the row is left out."""
-        kept = 1.0 - self.weights * self.bends * self.intercept
-        leverages = np.minimum(self.weights * self.bends * np.sum(X * responses, axis=1) / kept, MOST)
+        omegas = (self.weights * self.bends)[rows]
+        kept = 1.0 - omegas * self.intercept
+        leverages = np.minimum(omegas * np.sum(X * responses, axis=1) / kept, MOST)
         return np.asarray(1.0 / (kept * (1.0 - leverages)))
-
-    @property
-    def _less(self) -> float:
-        """What is left of the penalty where a row is left out, on average."""
-        return 1.0 - float(self.shares[self.weights > 0.0].mean())
 
     def responses(self, around: Around, X: Matrix, active: NDArray[np.bool_]) -> Matrix:
         """``(G_AA + ∇²g_AA)⁻¹ x_A`` of each row of X, for the coefficients A that are active without it; zero off it.
 
         The penalty counts as much less as it does on average.
         """
-        G, m = around.G, self.support.size
-        l2 = self._less * around.penalty.l2
-        inverse = self.inverse
-        if inverse is None or l2.any():
-            inverse = pseudo_inverse(G[:m, :m] + np.diag(l2[:m]))
-        U, ended = np.zeros_like(X), np.empty(len(X), dtype=bool)
-        left_out.respond(_tableau(inverse, G, l2), _images(inverse, G, X), active, m, _CHANGES, U, ended)
+        G, l2, U, ended = around.G, around.l2, np.zeros_like(X), np.empty(len(X), dtype=bool)
+        left_out.respond(around.tableau, around.images(X), active, around.n_used, _CHANGES, U, ended)
         for i in np.flatnonzero(~ended):
             A = np.flatnonzero(active[i])
             U[i] = 0.0
@@ -247,44 +278,24 @@ class Influences:
 
     def _starts(self, around: Around) -> Callable[[Any, Matrix], Matrix]:
         """Of rows and their values, steps from which descent begins: Newton's, with coefficients that come and go."""
-        inverse, m, G, penalty = self.inverse, self.support.size, around.G, around.penalty
-        if inverse is None:
-            return lambda rows, X: np.zeros_like(X)
-        T = _tableau(inverse, G, penalty.l2)
-        left = 1.0 - np.minimum(self.each * self.bends, MOST)
-        pushes, rises = self._step()[1], self.weights * self.bends / left
+        m, penalty, gradient = around.n_used, around.penalty, around.gradient
+        step = around.inverse @ -gradient[:m]
+        drift = np.concatenate([step, around.G[m:, :m] @ step])
+        slopes = np.concatenate([np.zeros(m), gradient[m:]])
 
         def starts(rows: Any, X: Matrix) -> Matrix:
-            images = _images(inverse, G, X)
-            slopes = np.concatenate([np.zeros(m), around.gradient[m:]])
-            drift = self.local.scale * np.concatenate([self.step, G[m:, :m] @ self.step])
-            states = pushes[rows, None] * images + np.outer(self.shares[rows], drift) + slopes
+            images, shares, own = around.images(X), self.shares[rows], X[:, :m]
+            terms, omegas = (self.weights * self.slopes)[rows], (self.weights * self.bends)[rows]
+            factors = self.pushes(own, images[:, :m], rows)
+            pushes = factors * (terms + omegas * shares * (own @ step))
+            states = pushes[:, None] * images + np.outer(shares, drift) + slopes
             left_out.exchange(
-                T, images, rises[rows], penalty.l1, self.w_S, penalty.positive, 1.0 - self.shares[rows], states,
-                _CHANGES, _ROUNDS,
+                around.tableau, images, omegas * factors, penalty.l1, self.w_S, penalty.positive, 1.0 - shares,
+                states, _CHANGES, _ROUNDS,
             )  # fmt: skip
             return np.asarray(states)
 
         return starts
-
-
-def _tableau(inverse: Matrix, G: Matrix, l2: Vector) -> Matrix:
-    """What forces on the support, whose ``H⁻¹`` this is, and displacements of other coefficients do to all.
-
-    Whatever else moves does so beside a support that follows (Schur's complement).
-    """
-    m = len(inverse)
-    across = inverse @ G[:m, m:]
-    rest = G[m:, m:] - G[m:, :m] @ across
-    rest[np.diag_indices_from(rest)] += l2[m:]
-    return np.block([[inverse, across], [-across.T, rest]])
-
-
-def _images(inverse: Matrix, G: Matrix, X: Matrix) -> Matrix:
-    """What a force along each row of X does: steps of the support, and slopes of other coefficients."""
-    m = len(inverse)
-    images = X[:, :m] @ inverse
-    return np.hstack([images, images @ G[:m, m:] - X[:, m:]])
 
 
 def nearest(problem: Problem, h: Matrix, slopes: Matrix, used: Any, size: int) -> Any:

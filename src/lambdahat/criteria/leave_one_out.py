@@ -77,7 +77,7 @@ class ALO:
     followed by their own slope, as the one formula holds at each of the n fits, on its own support: for least squares
     it is the slope of leave-one-out itself. They are continuous where coefficients come and go, and nothing is
     measured. Rows and columns must be few for that: n times the square of the columns that may matter 2·10⁹ at most,
-    and elastic nets of no more than two features a row.
+    and for ridge regression no more than two features a row.
 
     Elsewhere leverages jump where a coefficient comes or goes. A search follows leverages that are scaled to the sum
     that Monte Carlo measures (see :class:`SURE`; the slope leaves out how their shares change). Where a row has several
