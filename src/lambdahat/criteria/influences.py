@@ -279,15 +279,20 @@ class Influences:
     def _starts(self, around: Around) -> Callable[[Any, Matrix], Matrix]:
         """Of rows and their values, steps from which descent begins: Newton's, with coefficients that come and go."""
         m, penalty, gradient = around.n_used, around.penalty, around.gradient
-        step = around.inverse @ -gradient[:m]
-        drift = np.concatenate([step, around.G[m:, :m] @ step])
-        slopes = np.concatenate([np.zeros(m), gradient[m:]])
+        pull = penalty.restricted(np.arange(m, dtype=np.int32)).gradient(around.w[:m])
+
+        def state(force: Vector) -> Vector:
+            step = around.inverse @ force
+            return np.concatenate([step, around.G[m:, :m] @ step])
+
+        drift, rest = state(pull), state(-gradient[:m] - pull)  # what the fit is short of its conditions, too
+        slopes = np.concatenate([np.zeros(m), gradient[m:]]) + rest
 
         def starts(rows: Any, X: Matrix) -> Matrix:
             images, shares, own = around.images(X), self.shares[rows], X[:, :m]
             terms, omegas = (self.weights * self.slopes)[rows], (self.weights * self.bends)[rows]
             factors = self.pushes(own, images[:, :m], rows)
-            pushes = factors * (terms + omegas * shares * (own @ step))
+            pushes = factors * (terms + omegas * (shares * (own @ drift[:m]) + own @ rest[:m]))
             states = pushes[:, None] * images + np.outer(shares, drift) + slopes
             left_out.exchange(
                 around.tableau, images, omegas * factors, penalty.l1, self.w_S, penalty.positive, 1.0 - shares,
