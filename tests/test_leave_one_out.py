@@ -12,8 +12,8 @@ import lambdahat as lh
 from lambdahat import ALO, CrossValidation, GradientSearch, hypergradient
 from lambdahat.criteria import leave_one_out, left_out
 from lambdahat.estimators.base import validated
-from lambdahat.hypergradient import judged
 from lambdahat.solvers import solve_many
+from verdicts import decided
 
 STRENGTHS = np.array([1.0, 0.7, 1.5])
 TIGHT = {"tol": 1e-11, "max_iter": 10_000}
@@ -73,10 +73,7 @@ def exactly(model, X, y, weight=None):
     space = model._space(None, data.storage.shape[1])
     problems = space.placed(fold.fitted, space.theta(model._values(space, data.storage.shape[1])))
     solutions = solve_many(problems, tol=1e-11, max_iter=10_000, starts=[None] * len(problems))
-    if fold.verdict is None:  # what leads decides, too
-        (judge,) = fold.validation.judges(problems, [])
-        return judged(problems[0], solutions[0], judge)
-    return fold.verdict(problems, solutions)
+    return decided(fold, problems, solutions)
 
 
 def by_n_fits(model, X, y, tol=1e-9):

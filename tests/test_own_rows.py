@@ -13,6 +13,7 @@ from sklearn.preprocessing import StandardScaler
 import lambdahat as lh
 from lambdahat import AIC, ALO, BIC, EBIC, GCV, SURE, AICc, CrossValidation, GradientSearch, hypergradient
 from lambdahat.criteria import degrees_of_freedom as module
+from lambdahat.criteria import each_row
 from lambdahat.criteria.degrees_of_freedom import degrees_of_freedom
 from lambdahat.design import normal
 from lambdahat.estimators.base import validated
@@ -20,6 +21,7 @@ from lambdahat.outer import Grid
 from lambdahat.search import objective
 from lambdahat.search.objective import CriterionObjective
 from lambdahat.solvers import solve
+from verdicts import decided
 
 N, P = 26, 12
 RNG = np.random.default_rng(0)
@@ -103,7 +105,7 @@ def exactly(model, X, y, criterion):
     space = model._space(None, data.storage.shape[1])
     problems = space.placed(fold.problems, space.theta(model._values(space, data.storage.shape[1])))
     solutions = [solve(problem, tol=1e-13, max_iter=10_000) for problem in problems]
-    return fold.units.shown(fold.verdict(problems, solutions))
+    return fold.units.shown(decided(fold, problems, solutions))
 
 
 @pytest.mark.parametrize("name", COUNTED)
@@ -264,7 +266,7 @@ def test_approximate_leave_one_out(name):
 @pytest.mark.parametrize("positive", [False, True])
 @pytest.mark.parametrize("fit_intercept", [False, True])
 @pytest.mark.parametrize("share", [0.5, 0.2, 0.08])
-def test_leave_one_out_with_more_features_than_rows(share, fit_intercept, positive):
+def test_leave_one_out_with_more_features_than_rows(share, fit_intercept, positive, monkeypatch):
     """Where coefficients come and go with every row: exact for least squares but for columns that are far off."""
     rng = np.random.default_rng(4)
     wide = rng.normal(size=(60, 150))
@@ -274,6 +276,9 @@ def test_leave_one_out_with_more_features_than_rows(share, fit_intercept, positi
         model = lh.Lasso(alpha=alpha, fit_intercept=fit_intercept, positive=positive, **TIGHT)
         brute = hypergradient(model, store(wide), y, criterion=CrossValidation(LeaveOneOut()), tol=1e-10).value
         assert exactly(model, store(wide), y, ALO()) == pytest.approx(brute, rel=0.01)
+        with monkeypatch.context() as many_rows:
+            many_rows.setattr(each_row, "_MOST_WORK", 0.0)
+            assert exactly(model, store(wide), y, ALO()) == pytest.approx(brute, rel=0.01)
 
 
 @pytest.mark.parametrize("alpha", [0.05, 0.15, 0.4])
@@ -298,8 +303,10 @@ def test_leave_one_out_does_not_judge_fits_that_follow_all_targets():
     assert np.all(np.isinf(search.trace_.values[~judged]))
 
 
-def test_the_slope_of_leave_one_out():
-    """Exact where leverages are those of a projection."""
+@pytest.mark.parametrize("most", [2e9, 0.0])
+def test_the_slope_of_leave_one_out(most, monkeypatch):
+    """Its own, or where rows are many that of measured leverages: exact where these are of a projection."""
+    monkeypatch.setattr(each_row, "_MOST_WORK", most)
     model = MODELS["lasso"][0]
     found = hypergradient(model, X, Y, criterion=ALO(), tol=1e-13)
     high, low = (
