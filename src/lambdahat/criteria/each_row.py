@@ -80,7 +80,8 @@ def without_each_row(
     active = (W != 0.0) | (on.l1 == 0.0)
     X, shares = fits.images[:, 0], 1.0 - found.shares
     U = found.responses(around, X, active)
-    V = found.pushes(X, U)[:, None] * U
+    pushes = found.pushes(X, U)
+    V = pushes[:, None] * U
     for i, fit in anew.items():
         A = np.flatnonzero(active[i])
         V[i] = 0.0
@@ -95,7 +96,7 @@ def without_each_row(
             return by_theta
         of_models = slopes.copy()
         of_models[list(anew)] = 0.0
-        forces = -bends * _bent(X, V, fits, found.pushes(X, U) * of_models, of_models, intercept)
+        forces = -bends * _bent(X, V, fits, pushes * of_models, of_models, intercept)
 
         def judge(support: Columns, w_S: Vector, offset: float) -> tuple[float, Vector, float]:
             return 0.0, problem.design.gradient_columns(support, forces), float(forces.sum())
