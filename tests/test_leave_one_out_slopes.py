@@ -76,6 +76,32 @@ def test_some_sizes_are_judged(settled):
         assert np.isfinite(hypergradient(lh.Lasso(0.15 * lh.alpha_max(X, y)), X, y, criterion=ALO()).value)
 
 
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize(("n", "p"), [(40, 8), (30, 50)])
+def test_columns_that_repeat_each_other(n, p, seed, settled):
+    """Coefficients are not unique, predictions are; what holds one column at zero lets its like move."""
+    X, y = data(n, p, seed=seed)
+    X[:, 1] = X[:, 0]
+    model = lh.Lasso(0.2 * lh.alpha_max(X, y))
+    found = hypergradient(model, X, y, criterion=ALO(), tol=1e-12)
+    n_fits = hypergradient(model, X, y, criterion=CrossValidation(LeaveOneOut()), tol=1e-12)
+    assert found.value == pytest.approx(n_fits.value, rel=1e-6)
+    np.testing.assert_allclose(found.gradient, n_fits.gradient, rtol=1e-5)
+
+
+def test_rows_that_nothing_else_holds(settled):
+    """Without such a row the model changes altogether: Newton steps would be 10⁹ times too large."""
+    rng = np.random.default_rng(147)
+    X = rng.normal(size=(10, 16))
+    X[1] = X[0]
+    y = X[:, :4].sum(axis=1) + rng.normal(size=10)
+    model = lh.Lasso(0.1 * lh.alpha_max(X, y))
+    found = hypergradient(model, X, y, criterion=ALO(), tol=1e-12)
+    n_fits = hypergradient(model, X, y, criterion=CrossValidation(LeaveOneOut()), tol=1e-12)
+    assert found.value == pytest.approx(n_fits.value, rel=0.1)
+    assert abs(found.gradient - n_fits.gradient)[0] < n_fits.value / model.alpha
+
+
 @pytest.mark.parametrize("name", ["lasso", "factors", "ridge"])
 def test_weighted_rows_and_sparse_columns(name, settled):
     """A row of weight zero is none; of the ridge and others with unequal weights the penalty counts less on average."""

@@ -29,7 +29,8 @@ from lambdahat.penalties import Separable
 from lambdahat.problem import Problem, RowsLeftOut, Solution
 from lambdahat.two_stages import TwoStages
 
-_ROUNDING, _TIGHTEST = 1e-12, 1e-10
+_ROUNDING, _TIGHTEST, _ALONE = 1e-9, 1e-10, 1e5  # the last: of rows that nothing else holds
+_FEW = 500
 _WIDE = 2  # columns that have to be looked at, for each row, where the support can be no larger than that
 _MOST_WORK = 2e9  # rows times the square of the columns that may have to be looked at
 
@@ -41,7 +42,7 @@ def has_slopes(problem: Problem) -> bool:
     if not problem.datafit.row_wise or isinstance(problem.datafit, RootMeanSquare):
         return False
     n, p = problem.design.rows.size, problem.n_features
-    if problem.penalty.is_smooth and p > _WIDE * n:  # all of them are in the support, and systems by rows are smaller
+    if problem.penalty.is_smooth and p > max(_WIDE * n, _FEW):  # all are in the support: systems by rows are smaller
         return False
     return float(n) * min(p, _WIDE * n) ** 2 <= _MOST_WORK
 
@@ -76,12 +77,13 @@ def without_each_row(
     W = around.w + fits.steps
     for i, fit in anew.items():
         W[i] = around.w + fit.step
-    W[np.abs(W) <= _ROUNDING * np.abs(around.w)] = 0.0
+    sizes = np.abs(W) * np.sqrt(around.G.diagonal())
+    W[sizes <= _ROUNDING * np.max(sizes, axis=1, keepdims=True, initial=0.0)] = 0.0  # whose signs would be anything
     active = (W != 0.0) | (on.l1 == 0.0)
     X, shares = fits.images[:, 0], 1.0 - found.shares
     U = found.responses(around, X, active)
     pushes = found.pushes(X, U)
-    V = pushes[:, None] * U
+    V = np.where(pushes < _ALONE, pushes, 0.0)[:, None] * U
     for i, fit in anew.items():
         A = np.flatnonzero(active[i])
         V[i] = 0.0

@@ -23,6 +23,9 @@ MOST = 1.0 - 1e-6  # leverage of a row that is fitted whatever its target
 _DEVIATIONS, _MOST_SHARE, _FEW, _LITTLE_WORK, MOST_WORK = 4.0, 0.9, 20, 4e6, 2e9
 _SWEEPS, _SETTLED = 100, 1e-4
 _CHANGES, _ROUNDS = 64, 30
+_REGULAR = 1e-6
+_DEPENDENT = 1e-10  # of the variance of a column
+_SURE = 0.99  # leverage of a row beyond which a Newton step without it says nothing
 _TIMES = 3  # that the size of residuals without a row is computed anew
 
 
@@ -87,6 +90,15 @@ class Around:
         return pseudo_inverse(self.G[:m, :m] + np.diag(self.l2[:m]))
 
     @cached_property
+    def is_regular(self) -> bool:
+        """Whether the columns of the support are independent of each other: :attr:`inverse` is a pseudo-inverse."""
+        m = self.n_used
+        force = np.random.default_rng(0).normal(size=m) * np.sqrt(self.G.diagonal()[:m])
+        step = self.inverse @ force
+        rest = self.G[:m, :m] @ step + self.l2[:m] * step - force
+        return bool(np.linalg.norm(rest) <= _REGULAR * np.linalg.norm(force))
+
+    @cached_property
     def tableau(self) -> Matrix:
         """What forces on the support, and displacements of other coefficients, do to all.
 
@@ -96,7 +108,14 @@ class Around:
         across = self.inverse @ G[:m, m:]
         rest = G[m:, m:] - G[m:, :m] @ across
         rest[np.diag_indices_from(rest)] += self.l2[m:]
+        dependent = rest.diagonal() <= _DEPENDENT * G.diagonal()[m:]  # on the support: what is left is rounding
+        rest[dependent] = rest[:, dependent] = 0.0
         return np.block([[self.inverse, across], [-across.T, rest]])
+
+    @cached_property
+    def scales(self) -> Vector:
+        """What pivots of the tableau are small against."""
+        return np.concatenate([self.inverse.diagonal(), self.G.diagonal()[self.n_used :]])
 
     def images(self, X: Matrix) -> Matrix:
         """What a force along each row of X does: steps of the support, and slopes of other coefficients."""
@@ -269,7 +288,8 @@ class Influences:
         The penalty counts as much less as it does on average.
         """
         G, l2, U, ended = around.G, around.l2, np.zeros_like(X), np.empty(len(X), dtype=bool)
-        left_out.respond(around.tableau, around.images(X), active, around.n_used, _CHANGES, U, ended)
+        changes = _CHANGES if around.is_regular else 0  # else what is held at zero says nothing of its like
+        left_out.respond(around.tableau, around.scales, around.images(X), active, around.n_used, changes, U, ended)
         for i in np.flatnonzero(~ended):
             A = np.flatnonzero(active[i])
             U[i] = 0.0
@@ -294,10 +314,12 @@ class Influences:
             factors = self.pushes(own, images[:, :m], rows)
             pushes = factors * (terms + omegas * (shares * (own @ drift[:m]) + own @ rest[:m]))
             states = pushes[:, None] * images + np.outer(shares, drift) + slopes
+            ended = np.empty(len(X), dtype=bool)
             left_out.exchange(
-                around.tableau, images, omegas * factors, penalty.l1, self.w_S, penalty.positive, 1.0 - shares,
-                states, _CHANGES, _ROUNDS,
+                around.tableau, around.scales, images, omegas * factors, penalty.l1, self.w_S, penalty.positive,
+                1.0 - shares, states, ended, _CHANGES, _ROUNDS,
             )  # fmt: skip
+            states[~ended & (omegas * factors * np.sum(own * images[:, :m], axis=1) > _SURE / (1.0 - _SURE))] = 0.0
             return np.asarray(states)
 
         return starts

@@ -5,10 +5,10 @@ from numba import njit, uint64
 
 
 @njit(cache=True, nogil=True)
-def _eliminate(A, c, k, T, chosen):
-    """Solve the first ``k`` equations ``A x = c`` in place; False where they are singular."""
+def _eliminate(A, c, k, scales, chosen):
+    """Solve the first ``k`` equations ``A x = c`` in place; False where they are singular beside ``scales``."""
     for e in range(k):  # symmetric parts are positive definite: no pivots
-        if A[e, e] <= 1e-10 * T[chosen[e], chosen[e]]:
+        if A[e, e] <= 1e-10 * scales[chosen[e]]:
             return False
         for f in range(e + 1, k):
             if A[f, e] != 0.0:
@@ -24,18 +24,19 @@ def _eliminate(A, c, k, T, chosen):
 
 
 @njit(cache=True, nogil=True)
-def exchange(T, pushes, rises, bounds, w, positive, thresholds, states, most, rounds):
+def exchange(T, scales, pushes, rises, bounds, w, positive, thresholds, states, ended, most, rounds):
     """Let coefficients come and go where a row is left out, by few unknowns: an active-set method for each row.
 
     Entries of a state are steps of the coefficients that are not zero (``w``), and of the others slopes. T has, in row
     a, what a unit of force on a coefficient that is not zero, or of displacement of one that is, adds to a state; the
-    first ``w.shape[0]`` are not zero. The row that is left out answers: ``rises[i] y_i ŷ_iᵀ`` is added to T, with
-    ``y_i`` in ``pushes`` and ``ŷ_i`` the same, of the opposite sign where coefficients are zero.
+    first ``w.shape[0]`` are not zero; ``scales`` are what its diagonal is where columns do not depend on each other, or
+    above it. The row that is left out answers: ``rises[i] y_i ŷ_iᵀ`` is added to T, with ``y_i`` in ``pushes`` and
+    ``ŷ_i`` the same, of the opposite sign where coefficients are zero.
 
     The unknowns are forces that hold coefficients at zero, and displacements of those that enter. All whose signs are
     wrong change at once (block pivoting), and after a third of the ``rounds``, where that goes in circles, one by one;
     ``most`` are unknown at most. ``states`` become steps of all: the solution, but for a quadratic penalty that counts
-    less, or where this did not end the Newton step, without coefficients whose sign it changes.
+    less, or where this is not ``ended`` the Newton step, without coefficients whose sign it changes.
     """
     m, size = states.shape[1], w.shape[0]
     chosen, state = np.empty(most, np.int64), np.empty(m)
@@ -44,7 +45,7 @@ def exchange(T, pushes, rises, bounds, w, positive, thresholds, states, most, ro
     for i in range(states.shape[0]):
         base, y, left = states[i], pushes[i], thresholds[i]
         state[:] = base
-        k, ended = 0, False
+        k, ended[i] = 0, False
         for turn in range(rounds):
             changes, kept = m if turn < rounds // 3 else 1, 0
             before = changes
@@ -71,8 +72,8 @@ def exchange(T, pushes, rises, bounds, w, positive, thresholds, states, most, ro
                     changes -= 1
                     chosen[k] = j
                     k += 1
-            ended = changes == before
-            if ended or k == most:
+            ended[i] = changes == before
+            if ended[i] or k == most:
                 break
             for e in range(k):
                 j = chosen[e]
@@ -80,7 +81,7 @@ def exchange(T, pushes, rises, bounds, w, positive, thresholds, states, most, ro
                 for f in range(k):
                     a = chosen[f]
                     A[e, f] = T[a, j] + rises[i] * y[j] * (y[a] if a < size else -y[a])
-            if not _eliminate(A, c, k, T, chosen):
+            if not _eliminate(A, c, k, scales, chosen):
                 break
             push = 0.0
             for e in range(k):
@@ -94,20 +95,20 @@ def exchange(T, pushes, rises, bounds, w, positive, thresholds, states, most, ro
                 for j in range(m):
                     state[j] += amount * row[j]
         for j in range(m):
-            value = state[j] if ended else base[j]
+            value = state[j] if ended[i] else base[j]
             base[j] = 0.0 if j >= size else (value if w[j] * (w[j] + value) >= 0.0 else -w[j])
         for e in range(k):
             j = chosen[e]
             inside[j] = False
-            if ended:
+            if ended[i]:
                 base[j] = -w[j] if j < size else c[e]
 
 
 @njit(cache=True, nogil=True)
-def respond(T, images, active, size, most, out, ended):
+def respond(T, scales, images, active, size, most, out, ended):
     """By how much the coefficients of each row's support follow a unit of force along its image.
 
-    ``T`` and ``images``, what the force does where just the first ``size`` coefficients move, are those of
+    ``T``, ``scales`` and ``images``, what the force does where just the first ``size`` coefficients move, are those of
     :func:`exchange`; ``active`` says which ones move where the row is left out. ``ended`` is False for rows of more
     than ``most`` changes, or a singular support.
     """
@@ -129,7 +130,7 @@ def respond(T, images, active, size, most, out, ended):
             c[e] = -y[chosen[e]]
             for f in range(k):
                 A[e, f] = T[chosen[f], chosen[e]]
-        ended[i] = _eliminate(A, c, k, T, chosen)
+        ended[i] = _eliminate(A, c, k, scales, chosen)
         if not ended[i]:
             continue
         for j in range(size):
