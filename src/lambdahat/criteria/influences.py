@@ -91,7 +91,7 @@ class Around:
 
     @cached_property
     def is_regular(self) -> bool:
-        """Whether the columns of the support are independent of each other: :attr:`inverse` is a pseudo-inverse."""
+        """Whether the support is independent columns; else :attr:`inverse` is a pseudo-inverse."""
         m = self.n_used
         force = np.random.default_rng(0).normal(size=m) * np.sqrt(self.G.diagonal()[:m])
         step = self.inverse @ force
@@ -241,7 +241,7 @@ class Influences:
         local, m = problem.local(z, columns), self.support.size
         assert isinstance(local.penalty, Separable)
         w = np.concatenate([self.w_S, np.zeros(columns.size - m)])
-        gradient = -local.scale * problem.design.gradient(problem.residual(z))[columns]
+        gradient = -local.scale * problem.design.gradient_columns(columns, problem.residual(z))
         G = local.design.support_gram(columns)
         less = 1.0 - float(self.shares[self.weights > 0.0].mean())
         on = local.penalty.restricted(columns)

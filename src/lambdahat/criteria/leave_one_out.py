@@ -126,7 +126,7 @@ class ALO:
             problem = each_left_out(problems[0], intercept=model.fit_intercept, of_mean=is_of_mean(model, problems[0]))
             return [Fold((problem,), OfPredictions(problem), accuracy=_ONE_FIT)]
         probing = Probing(self.n_probes, self.step, self.random_state)
-        fold = observed_fold(model, data, probing, only_freedom)
+        fold = observed_fold(model, data, probing, only_freedom, problems=problems)
         first, freedom, K = fold.problems[0], fold.validation, len(fold.fitted)
         assert isinstance(first, Problem)
         if isinstance(first, TwoStages) and first.first.penalty.is_smooth and first.n_features > FACTORISED:
@@ -140,8 +140,8 @@ class ALO:
         if first.y.ndim == 1 and not isinstance(first, TwoStages) and not isinstance(model.datafit, Cox):
             each = []
             for k in range(K):
-                problems = (freedom.problems[k], *freedom.problems[K + k :: K])
-                own = replace(freedom, problems=problems, measures=freedom.measures[k::K])
+                own_problems = (freedom.problems[k], *freedom.problems[K + k :: K])
+                own = replace(freedom, problems=own_problems, measures=freedom.measures[k::K])
                 each.append(LeaveOneOut(own, model.fit_intercept))
             lead = OneAgainstRest(each) if K > 1 and model.datafit.labels else Mean(each)
         else:

@@ -206,6 +206,7 @@ def check_observed(name: str, model: Model | BoxModel, data: Data, instead: str)
 def observed_fold(
     model: Model, data: Data, probing: Probing, formula: Callable[[float], Formula], *, loss: Datafit | None = None,
     root: Matrix | None = None, exact: bool = True, units: Callable[[float], Units] = lambda n: Units(),
+    problems: tuple[Problem, ...] | None = None,
 ) -> Fold:  # fmt: skip
     """All rows, judged by themselves.
 
@@ -225,8 +226,10 @@ def observed_fold(
         Whether the exact degrees of freedom decide.
     units : callable
         Of the number of observations.
+    problems : tuple of Problem, optional
+        From :func:`observed_problems`, where these have been made.
     """
-    problems = observed_problems(model, data)
+    problems = problems or observed_problems(model, data)
     first = problems[0]
     n = first.design.total_weight * n_values(first) * len(problems)
     random = np.random.default_rng(probing.random_state)

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve
 
 from lambdahat.box_problem import Dual, EachLeftOut
-from lambdahat.hypergradient.base import Judge
 from lambdahat.hypergradient.boundary import boundary
 from lambdahat.kernels import box_left_out
 from lambdahat.linear import Matrix, Vector
@@ -27,21 +26,6 @@ _RIDGE = 1e-11  # over the largest curvature: rows that depend on each other hav
 _SLACK = 1e-9  # of coefficients in units of the box, of residuals in units of the largest
 _MOST_PIVOTS = 300
 _TOL = 1e-9  # of a fit without a row, where pivots do not end
-
-
-def boundary_without_rows(problem: EachLeftOut, solution: Solution, judge: Judge) -> tuple[float, Vector]:
-    """A criterion of predictions of all rows without themselves, and its gradient with respect to θ = (C, ε).
-
-    ``judge`` takes these predictions where others take coefficients.
-    """
-    z, by_theta = predictions_without_rows(problem, solution)
-    value, slopes, _ = judge(np.arange(z.size, dtype=np.int32), z, 0.0)
-    return value, slopes @ by_theta
-
-
-def judged_without_rows(problem: EachLeftOut, solution: Solution, judge: Judge) -> float:
-    """The criterion alone."""
-    return boundary_without_rows(problem, solution, judge)[0]
 
 
 def predictions_without_rows(problem: EachLeftOut, solution: Solution) -> tuple[Vector, Matrix]:

@@ -13,7 +13,7 @@ from lambdahat.box_problem import BoxProblem, EachLeftOut
 from lambdahat.hypergradient.backward import backward
 from lambdahat.hypergradient.base import Differentiated, Judge, Method
 from lambdahat.hypergradient.boundary import boundary
-from lambdahat.hypergradient.boundary_without_rows import boundary_without_rows, judged_without_rows
+from lambdahat.hypergradient.boundary_without_rows import predictions_without_rows
 from lambdahat.hypergradient.forward import forward
 from lambdahat.hypergradient.implicit import implicit
 from lambdahat.hypergradient.implicit_forward import implicit_forward
@@ -60,16 +60,20 @@ def _boundary(
 
 
 def _without_rows(
-    problem: EachLeftOut, solution: Solution, judge: Judge, *, tol: float, guess: None = None
-) -> tuple[float, Vector, None]:
-    return *boundary_without_rows(problem, solution, judge), None
+    problem: RowsLeftOut | EachLeftOut, solution: Solution
+) -> tuple[Vector, Callable[[Vector], Vector]] | None:
+    """Predictions of each row without it, and from slopes in these to slopes in θ."""
+    if isinstance(problem, RowsLeftOut):
+        return problem.without_rows(problem, solution)
+    z, by_theta = predictions_without_rows(problem, solution)
+    return z, lambda slopes: np.asarray(slopes @ by_theta)
 
 
 def _by_predictions(
-    problem: RowsLeftOut, solution: Solution, judge: Judge, *, tol: float, guess: None = None
+    problem: RowsLeftOut | EachLeftOut, solution: Solution, judge: Judge, *, tol: float, guess: None = None
 ) -> tuple[float, Vector, None]:
-    """Of predictions that the judge takes where others take coefficients; their derivatives are the problem's own."""
-    found = problem.without_rows(problem, solution)
+    """Of predictions that the judge takes where others take coefficients."""
+    found = _without_rows(problem, solution)
     if found is None:
         return np.inf, np.zeros(problem.penalty.hyperparams.size), None
     z, pull = found
@@ -77,7 +81,7 @@ def _by_predictions(
     return value, pull(slopes), None
 
 
-def _judged_by_predictions(problem: RowsLeftOut, solution: Solution, judge: Judge) -> float:
+def _judged_by_predictions(problem: RowsLeftOut | EachLeftOut, solution: Solution, judge: Judge) -> float:
     return _by_predictions(problem, solution, judge, tol=0.0)[0]
 
 
@@ -86,7 +90,7 @@ KINDS: dict[type, Kind] = {
     Problem: Kind(implicit, polish),
     RowsLeftOut: Kind(_by_predictions, polish, "each row has a fit of its own", _judged_by_predictions),
     BoxProblem: Kind(_boundary, polish_box, _BY_ITS_DUAL),
-    EachLeftOut: Kind(_without_rows, polish_box, _BY_ITS_DUAL, judged_without_rows),
+    EachLeftOut: Kind(_by_predictions, polish_box, _BY_ITS_DUAL, _judged_by_predictions),
     TwoStages: Kind(through_both, polish_two_stages, "the adaptive Lasso has two fits, one after the other"),
 }
 

@@ -57,9 +57,9 @@ def solve_columns(
             return conclude(problem, w, gap / unit, iteration, tol, max_iter, workspace, h, iterate.offset)
         fall_before, fall = fall, before - primal
         settled = iteration >= UNPROVEN_AFTER and fall <= UNPROVEN_FALL * gap_target
-        if descent.whole and not proof:
-            settled = settled or still_to_fall(fall_before, fall) <= UNPROVEN_FALL * tol * primal
-        if iteration == max_iter or (settled and not proof) or (progress.stalled(gap) and not descent.sharpen()):
+        foretold = descent.whole and still_to_fall(fall_before, fall) <= UNPROVEN_FALL * tol * primal
+        enough = not proof and (settled or foretold)
+        if iteration == max_iter or enough or (progress.stalled(gap) and not descent.sharpen()):
             break
         used = rows_used(w)
         kept = columns if iterate.is_model and isinstance(form, GramForm) else penalty.whole_blocks(used)
