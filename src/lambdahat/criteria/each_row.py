@@ -12,16 +12,18 @@ the fit to all rows; where fits without a row were found anew, it is their own.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import partial
 
 import numpy as np
 
 from lambdahat.criteria.base import as_solved
+from lambdahat.criteria.each_row_of_blocks import without_each_row_of_blocks
 from lambdahat.criteria.influences import Fits, Influences
 from lambdahat.criteria.solved_anew import Anew, is_little_work, solved_anew
 from lambdahat.criteria.without_rows import interpolates, together
-from lambdahat.datafits import RootMeanSquare
+from lambdahat.datafits import Cox, RootMeanSquare
 from lambdahat.design import Columns
 from lambdahat.hypergradient import implicit
 from lambdahat.linear import Matrix, Vector, solve_dense
@@ -37,19 +39,20 @@ _MOST_WORK = 2e9  # rows times the square of the columns that may have to be loo
 
 def has_slopes(problem: Problem) -> bool:
     """Whether a problem is of this kind, and small enough for any θ."""
-    if problem.y.ndim > 1 or isinstance(problem, TwoStages) or not isinstance(problem.penalty, Separable):
+    if isinstance(problem, TwoStages) or isinstance(problem.datafit, Cox | RootMeanSquare):
         return False
-    if not problem.datafit.row_wise or isinstance(problem.datafit, RootMeanSquare):
-        return False
-    n, p = problem.design.rows.size, problem.n_features
+    n, p, values = problem.design.rows.size, problem.n_features, math.prod(problem.y.shape[1:])
     if problem.penalty.is_smooth and p > max(_WIDE * n, _FEW):  # all are in the support: systems by rows are smaller
         return False
-    return float(n) * min(p, _WIDE * n) ** 2 <= _MOST_WORK
+    q = min(p, _WIDE * n)
+    return float(n) * values * q**2 * (1 if problem.datafit.quadratic else values) <= _MOST_WORK
 
 
 def each_left_out(problem: Problem, *, intercept: bool, of_mean: bool = True) -> RowsLeftOut:
     """The problem, judged by predictions of each row without it."""
-    return RowsLeftOut.of(problem, partial(without_each_row, intercept=intercept, of_mean=of_mean))
+    if isinstance(problem.penalty, Separable):
+        return RowsLeftOut.of(problem, partial(without_each_row, intercept=intercept, of_mean=of_mean))
+    return RowsLeftOut.of(problem, partial(without_each_row_of_blocks, intercept=intercept))
 
 
 def without_each_row(

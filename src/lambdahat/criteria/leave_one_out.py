@@ -30,7 +30,8 @@ from lambdahat.criteria.without_rows import interpolates, predictions_without_ro
 from lambdahat.datafits import Cox, log_probabilities
 from lambdahat.design import FACTORISED
 from lambdahat.hypergradient import Judge
-from lambdahat.linear import Matrix, Vector
+from lambdahat.linear import Matrix, Vector, by_row
+from lambdahat.penalties import Separable
 from lambdahat.problem import Model, Problem, RowsLeftOut, Solution
 from lambdahat.two_stages import TwoStages
 
@@ -153,6 +154,8 @@ class ALO:
 
 def is_of_mean(model: Model, problem: Problem) -> bool:
     """Whether the penalty stands beside a mean of losses; that of ridge regression stands beside their sum."""
+    if not isinstance(problem.penalty, Separable):
+        return True
     total, ones = problem.design.total_weight, np.ones(problem.n_features)
     once, twice = (model.penalty(ones.size, times * total).gradient(ones) for times in (1.0, 2.0))
     return np.array_equal(once, twice)
@@ -206,8 +209,8 @@ class OfPredictions:
 
 def own_metric(problem: Any, z: Vector) -> tuple[float, Vector]:
     """The mean of a problem's metric at predictions of its rows, and its slope in these."""
-    datafit, s, factor = problem.datafit, problem.design.weights, problem.datafit.metric_factor
-    return factor * datafit.value(problem.y, z, s), factor * s * datafit.gradient(problem.y, z)
+    datafit, s, factor = problem.datafit, problem.design.weights, problem.datafit.metric_factor / n_values(problem)
+    return factor * datafit.value(problem.y, z, s), factor * by_row(s, datafit.gradient(problem.y, z))
 
 
 def only_freedom(n: float) -> Formula:

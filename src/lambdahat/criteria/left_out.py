@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,6 +58,10 @@ class LeftOut:
     terms : array of shape (n, r, T)
     shares : array of shape (n,)
         The s of a mean of losses.
+    hyperparam_vjp : callable
+        From coefficients of n fits and n vectors like them, both of shape (n, T, q), to ``Σ_i ∂_θ⟨∇g(w_i), v_i⟩``.
+    scale : float
+        The unit of G, over that of the objective.
     """
 
     columns: Columns
@@ -70,6 +75,8 @@ class LeftOut:
     omegas: Matrix
     terms: Matrix
     shares: Vector
+    hyperparam_vjp: Callable[[Matrix, Matrix], Vector]
+    scale: float = 1.0
 
     @cached_property
     def _curvature(self) -> Curvature:
@@ -120,12 +127,29 @@ class LeftOut:
 
     def newton_steps(self, rows: slice, Z: Matrix) -> tuple[Matrix, Matrix]:
         """By how much predictions of rows move without them, and steps of shape (m, T, q): on the support."""
-        offset = np.zeros_like(self.omegas[0]) if self.B is None else symmetric_pinv(self.B)
         of_rows = (self.omegas[rows], self.terms[rows], self.shares[rows])
-        moved, steps = self.newton.without(Z[:, :, self.support], offset, *of_rows)
+        moved, steps = self.newton.without(Z[:, :, self.support], self._of_offset, *of_rows)
         D = np.zeros((len(Z), *self.w.T.shape))
         D[:, :, self.support] = steps.transpose(0, 2, 1)
         return moved, D
+
+    def responses(self, rows: slice, Z: Matrix, W: Matrix, terms: Matrix) -> tuple[Matrix, Matrix]:
+        """By how much fits without some rows, with coefficients ``W``, follow forces ``terms`` on these rows.
+
+        That is coefficients, of shape (m, T, q), and offsets, of shape (m, r, T).
+        """
+        S, omegas, nothing = self.support, self.omegas[rows], np.zeros_like(self.shares[rows])
+        D = np.zeros_like(W)
+        D[:, :, S] = self.newton.without(Z[:, :, S], self._of_offset, omegas, terms, nothing)[1].transpose(0, 2, 1)
+        D[W == 0.0] = 0.0
+        offsets, follows = self._offsets(rows)
+        respond(self.G, W, self.penalty, Z, follows @ omegas, follows @ terms, self.shares[rows], D)
+        return D, offsets @ (omegas @ (Z @ D.transpose(0, 2, 1)) + terms)
+
+    @property
+    def _of_offset(self) -> Matrix:
+        """What the offset adds to the response of a row's predictions."""
+        return np.zeros_like(self.omegas[0]) if self.B is None else symmetric_pinv(self.B)
 
     def _offsets(self, rows: slice) -> tuple[Matrix, Matrix]:
         """``(B − Ω_i)⁻¹``, and what the terms of a row are multiplied with to have the offset at its best."""
@@ -157,15 +181,34 @@ def descend(
     little against, and ``l1``, of shape (m, q), strengths in the place of the penalty's. See
     :func:`lambdahat.kernels.left_out.without_rows_of_blocks`.
     """
+    left_out.without_rows_of_blocks(
+        G, *_strengths(G, penalty, l1), np.ascontiguousarray(w.T), Z, omegas, terms, shares, D, slopes,
+        size, _SWEEPS, _SETTLED,
+    )  # fmt: skip
+
+
+def respond(
+    G: Matrix, W: Matrix, penalty: Separable | Blockwise, Z: Matrix, omegas: Matrix, terms: Matrix, shares: Vector,
+    D: Matrix,
+) -> None:  # fmt: skip
+    """By how much coefficients ``W`` without each of m rows, shape (m, T, q), follow a force ``terms`` on that row.
+
+    By descent from ``D``, which changes in place. See :func:`lambdahat.kernels.left_out.respond_of_blocks`.
+    """
+    images = times(D, G)
+    size = sizes(D, images)
+    left_out.respond_of_blocks(
+        G, *_strengths(G, penalty, None), W, Z, omegas, terms, shares, D, images, size, _SWEEPS, _SETTLED
+    )
+
+
+def _strengths(G: Matrix, penalty: Separable | Blockwise, l1: Matrix | None) -> tuple[Any, ...]:
+    """What a penalty is to kernels: where blocks start, bounds of G on these, and strengths."""
     if isinstance(penalty, Blockwise):
         blocks = (*block_bounds(G, penalty.labels), penalty.norms, penalty.l2)
     else:
         blocks = (np.arange(len(G) + 1), G.diagonal().copy(), np.zeros(len(G)), penalty.l2)
-    l1 = np.minimum(penalty.l1[None] if l1 is None else l1, _INFINITE)
-    left_out.without_rows_of_blocks(
-        G, *blocks, l1, penalty.positive, np.ascontiguousarray(w.T), Z, omegas, terms, shares, D, slopes,
-        size, _SWEEPS, _SETTLED,
-    )  # fmt: skip
+    return *blocks, np.minimum(penalty.l1[None] if l1 is None else l1, _INFINITE), penalty.positive
 
 
 def sizes(D: Matrix, images: Matrix) -> Vector:

@@ -13,7 +13,7 @@ from lambdahat.criteria.left_out import LeftOut, symmetric_pinv
 from lambdahat.criteria.solved_anew import is_little_work, solved_anew
 from lambdahat.design import Columns
 from lambdahat.linear import Matrix, Vector
-from lambdahat.penalties import Blockwise, Entrywise, Separable
+from lambdahat.penalties import Blockwise, Entrywise, Penalty, Separable
 from lambdahat.penalties.base import strength
 from lambdahat.problem import Problem, Solution
 from lambdahat.two_stages import Stages, TwoStages
@@ -96,13 +96,28 @@ def of_targets(
     weights = problem.design.weights * local.scale
     slopes = slopes.reshape(len(z), 1, -1)
     shape = columns.size, slopes.shape[2]
+    on = local.penalty.restricted(columns)
+
+    def hyperparam_vjp(W: Matrix, V: Matrix) -> Vector:
+        of_columns = (n_vectors.transpose(0, 2, 1).reshape(len(W), *w[columns].shape) for n_vectors in (W, V))
+        return of_many(on, *of_columns)
+
     return LeftOut(
         columns, lambda X: X[:, None], local.design.support_gram(columns),
         -local.scale * h[columns].reshape(shape), w[columns].reshape(shape),
-        local.penalty.restricted(columns), np.flatnonzero(np.isin(columns, support)).astype(np.int32),
-        np.ones((1, 1)) if intercept else None,
+        on, np.flatnonzero(np.isin(columns, support)).astype(np.int32), np.ones((1, 1)) if intercept else None,
         (weights * bends)[:, None, None], weights[:, None, None] * slopes, problem.design.weights,
+        hyperparam_vjp, local.scale,
     )  # fmt: skip
+
+
+def of_many(penalty: Penalty, W: Matrix, V: Matrix) -> Vector:
+    """``Σ_i ∂_θ⟨∇g(w_i), v_i⟩`` of coefficients and vectors of shape (n, q, …)."""
+    if isinstance(penalty, Blockwise):
+        return penalty.hyperparam_vjp_of_many(W, V)
+    n, q = W.shape[:2]
+    columns = np.tile(np.arange(q, dtype=np.int32), n)
+    return penalty.hyperparam_vjp(columns, *(vectors.reshape(n * q, *W.shape[2:]) for vectors in (W, V)))
 
 
 def of_classes(problem: Problem, z: Matrix, support: Columns, w_S: Matrix, intercept: bool) -> LeftOut:
@@ -132,12 +147,17 @@ def of_classes(problem: Problem, z: Matrix, support: Columns, w_S: Matrix, inter
         Z[:, entries[1], np.arange(shift.shape[1])] += X[:, entries[0]]
         return Z
 
+    def hyperparam_vjp(W: Matrix, V: Matrix) -> Vector:
+        of_columns = np.zeros((2, len(W), *on.shape))
+        of_columns[:, :, on] = W[:, 0], V[:, 0]
+        return of_many(penalty.restricted(columns), *of_columns)
+
     bends = p[:, :, None] * np.eye(p.shape[1]) - p[:, :, None] * p[:, None, :]
     return LeftOut(
         columns, images, G, -h[columns][on][:, None], w[columns][on][:, None],
         penalty.restricted(columns).of_entries(on), np.flatnonzero(moving[columns][on]).astype(np.int32),
         B if intercept else None, s[:, None, None] * bends,
-        (s[:, None] * slopes)[:, :, None], s,
+        (s[:, None] * slopes)[:, :, None], s, hyperparam_vjp,
     )  # fmt: skip
 
 

@@ -201,6 +201,29 @@ def without_rows(
 
 
 @njit(cache=True, nogil=True, fastmath=True)
+def _move(G, j, t, step, z, omega, d, s, pull):
+    """Move coefficient j of target t, and what follows it: slopes s, and what the row that is left out pulls with."""
+    d[t, j] += step
+    for a in range(z.shape[0]):
+        for e in range(z.shape[0]):
+            pull[a, t] += omega[a, e] * z[e, j] * step
+    for k in range(uint64(G.shape[0])):
+        s[t, k] += G[j, k] * step
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def _pull(z, omega, term, d, pull):
+    """``t + Ω u``, with ``u = z d``."""
+    pull[:] = term
+    for j in range(d.shape[1]):
+        for t in range(d.shape[0]):
+            if d[t, j] != 0.0:
+                for a in range(z.shape[0]):
+                    for c in range(z.shape[0]):
+                        pull[a, t] += omega[a, c] * z[c, j] * d[t, j]
+
+
+@njit(cache=True, nogil=True, fastmath=True)
 def without_rows_of_blocks(
     G, starts, bounds, norms, l2, l1, positive, W, Z, omegas, terms, shares, D, slopes, sizes, most_sweeps, tol
 ):
@@ -228,13 +251,7 @@ def without_rows_of_blocks(
     for i in range(n):
         z, omega, d, s, left, size = Z[i], omegas[i], D[i], slopes[i], 1.0 - shares[i], sizes[i]
         strengths = l1[min(i, l1.shape[0] - 1)]
-        pull[:] = terms[i]  # t + Ω u
-        for j in range(q):
-            for t in range(T):
-                if d[t, j] != 0.0:
-                    for a in range(r):
-                        for c in range(r):
-                            pull[a, t] += omega[a, c] * z[c, j] * d[t, j]
+        _pull(z, omega, terms[i], d, pull)
         for _ in range(most_sweeps):
             largest = 0.0
             for b in range(norms.shape[0]):
@@ -283,14 +300,90 @@ def without_rows_of_blocks(
                 for c in range(m):
                     j = first + uint64(c)
                     for t in range(T):
-                        step = new[c, t]
-                        if step != 0.0:
-                            d[t, j] += step
-                            for a in range(r):
-                                for e in range(r):
-                                    pull[a, t] += omega[a, e] * z[e, j] * step
-                            for k in range(uint64(q)):
-                                s[t, k] += G[j, k] * step
+                        if new[c, t] != 0.0:
+                            _move(G, j, t, new[c, t], z, omega, d, s, pull)
+            if size == 0.0:
+                size = largest
+            if largest <= tol * size:
+                break
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def respond_of_blocks(
+    G, starts, bounds, norms, l2, l1, positive, W, Z, omegas, terms, shares, D, slopes, sizes, most_sweeps, tol
+):
+    """By how much the solutions of :func:`without_rows_of_blocks` follow a force ``terms`` on the row that is left out.
+
+    Here ``W[i]``, of shape (T, q), are the coefficients without row i, around which the penalty is smooth in those that
+    move: the ones that are not zero, and beside these what has no kink of its own. With ``H_i`` the Hessian there,
+    minimises ``½⟨d, H_i d⟩ − ⟨t_i, Z_i d⟩`` in the same way, from ``D[i]`` on, which is zero where nothing moves;
+    ``slopes`` are ``G D[i]``.
+    """
+    n, T, q = W.shape
+    r = Z.shape[1]
+    widest = 1
+    for b in range(norms.shape[0]):
+        widest = max(widest, starts[b + 1] - starts[b])
+    new, pull, moves = np.empty((widest, T)), np.empty((r, T)), np.empty((T, q), np.bool_)
+    bends = np.empty(norms.shape[0])
+    for i in range(n):
+        z, omega, w, d, s, left, size = Z[i], omegas[i], W[i], D[i], slopes[i], 1.0 - shares[i], sizes[i]
+        strengths = l1[min(i, l1.shape[0] - 1)]
+        _pull(z, omega, terms[i], d, pull)
+        for b in range(norms.shape[0]):
+            square = 0.0
+            for j in range(starts[b], starts[b + 1]):
+                for t in range(T):
+                    square += w[t, j] * w[t, j]
+            alive = square > 0.0 or norms[b] == 0.0
+            bends[b] = left * norms[b] / np.sqrt(square) if square > 0.0 else (0.0 if alive else -1.0)
+            for j in range(starts[b], starts[b + 1]):
+                for t in range(T):
+                    moves[t, j] = w[t, j] != 0.0 or (alive and strengths[j] == 0.0 and not positive)
+        for _ in range(most_sweeps):
+            largest = 0.0
+            for b in range(norms.shape[0]):
+                if bends[b] < 0.0:
+                    continue
+                first, m, bound, bend = uint64(starts[b]), uint64(starts[b + 1] - starts[b]), bounds[b], bends[b]
+                if m == 1:
+                    for a in range(r):
+                        for c in range(r):
+                            bound -= z[a, first] * omega[a, c] * z[c, first]
+                straight = bound + left * l2[b]  # along the block; across it the norm bends too
+                if straight <= 1e-12 * bounds[b]:
+                    continue
+                along, square = 0.0, 0.0
+                for c in range(m):
+                    j = first + uint64(c)
+                    for t in range(T):
+                        along += w[t, j] * d[t, j]
+                        square += w[t, j] * w[t, j]
+                along = along / square if square > 0.0 else 0.0
+                across = 0.0
+                for c in range(m):
+                    j = first + uint64(c)
+                    for t in range(T):
+                        slope = s[t, j] + left * l2[b] * d[t, j] + bend * (d[t, j] - along * w[t, j])
+                        for a in range(r):
+                            slope -= z[a, j] * pull[a, t]
+                        new[c, t] = -slope if moves[t, j] else 0.0
+                        across += w[t, j] * new[c, t]
+                across = across / square * bend / straight if square > 0.0 else 0.0
+                distance = 0.0
+                for c in range(m):
+                    j = first + uint64(c)
+                    for t in range(T):
+                        new[c, t] = (new[c, t] + across * w[t, j]) / (straight + bend)
+                        distance += new[c, t] * new[c, t]
+                distance = np.sqrt((straight + bend) * distance)
+                if distance <= 0.1 * tol * size:
+                    continue
+                largest = max(largest, distance)
+                for c in range(m):
+                    for t in range(T):
+                        if new[c, t] != 0.0:
+                            _move(G, first + uint64(c), t, new[c, t], z, omega, d, s, pull)
             if size == 0.0:
                 size = largest
             if largest <= tol * size:

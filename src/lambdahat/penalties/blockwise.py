@@ -319,8 +319,19 @@ class Blockwise:
         return out
 
     def hyperparam_vjp(self, support: NDArray[np.int32], w_S: Matrix, v: Matrix) -> Vector:
-        jacobian = self.restricted(support)._vjp_terms(w_S, v)
-        return np.asarray(sum(np.bincount(index, terms, self.theta.size) for index, terms in jacobian))
+        return self.restricted(support)._vjp(w_S, v)
+
+    def hyperparam_vjp_of_many(self, W: Matrix, V: Matrix) -> Vector:
+        """The sum of :meth:`hyperparam_vjp` over n solutions, of which all coefficients are given, shape (n, p, …)."""
+        n = len(W)
+        first = self.n_blocks * np.arange(n)[:, None]
+        each = (self.norm_factors, self.norm_index, self.l2_factors, self.l2_index, self.l1_factors, self.l1_index)
+        many = Blockwise(self.theta, (first + self.labels).ravel(), *(np.tile(values, n) for values in each))
+        return many._vjp(*(vectors.reshape(-1, *W.shape[2:]) for vectors in (W, V)))
+
+    def _vjp(self, w: Matrix, v: Matrix) -> Vector:
+        terms = self._vjp_terms(w, v)
+        return np.asarray(sum(np.bincount(index, values, self.theta.size) for index, values in terms))
 
     def _vjp_terms(self, w: Matrix, v: Matrix) -> list[tuple[Index, Vector]]:
         norms, along = self._norms_of(w), self._sum(w * v)

@@ -1,0 +1,108 @@
+"""Predictions of each row by a fit without it, with their exact slopes: of several targets, of blocks, and of classes.
+
+As ``criteria/each_row.py``, where the fit without row i follows a force on its predictions by
+
+    v_i = (∇²F_i + ∇²g(w_i))_AA⁻¹ (x̃_i ⊗ I)_A c_i,
+
+which depends on the direction ``c_i`` of the force, as a norm bends across the coefficients of a block.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from lambdahat.criteria.base import as_solved
+from lambdahat.criteria.influences import Fits
+from lambdahat.criteria.left_out import LeftOut, respond
+from lambdahat.criteria.solved_anew import Anew, is_little_work, solved_anew
+from lambdahat.criteria.without_rows import interpolates, of_classes, of_targets
+from lambdahat.design import Columns
+from lambdahat.hypergradient import implicit
+from lambdahat.linear import Matrix, Vector
+from lambdahat.penalties import Blockwise
+from lambdahat.problem import Problem, Solution
+
+_ROUNDING, _TIGHTEST = 1e-9, 1e-10
+
+
+def without_each_row_of_blocks(
+    problem: Problem, solution: Solution, *, intercept: bool
+) -> tuple[Matrix, Callable[[Matrix], Vector]] | None:
+    """Predictions of each row by a fit without it, and from slopes in these to slopes in θ.
+
+    None where the fit follows nearly all targets, by a support that changes with every row.
+    """
+    at = as_solved(problem, solution, problem.penalty.generalized_support(solution.w))
+    z = problem.prediction(*at)
+    model = (of_targets if problem.datafit.row_wise else of_classes)(problem, z, *at[:2], intercept)
+    if interpolates(problem, model.freedom):
+        return None
+    parts = [(Z, D, model.moved(rows, Z, D)) for rows, Z, _, D in model.each(problem.design)]
+    Z, D, moved = (np.concatenate(each) for each in zip(*parts, strict=True))
+    anew = dict[int, Anew]()
+    on = problem.penalty.restricted(model.columns) if problem.datafit.row_wise else model.penalty
+    if len(model.w.T) == 1 and is_little_work(problem, len(model.w)):
+        moved, anew = solved_anew(problem, z, model.w[:, 0], on, Fits(Z, D[:, 0], moved), intercept=intercept)
+
+    W = model.w.T + D
+    for i, fit in anew.items():
+        W[i, 0] = model.w[:, 0] + fit.step
+    sizes = np.abs(W) * np.sqrt(model.G.diagonal())
+    W[sizes <= _ROUNDING * sizes.max(axis=(1, 2), keepdims=True, initial=0.0)] = 0.0
+    every = slice(0, len(W))
+
+    def pull(slopes: Matrix) -> Vector:
+        terms = slopes.reshape(len(W), Z.shape[1], -1)
+        V, offsets = model.responses(every, Z, W, terms)
+        for i, fit in anew.items():
+            V[i] = _alone(fit, on, W[i : i + 1], terms[i : i + 1], model.shares[i : i + 1])[0] / model.scale
+        by_theta = -model.hyperparam_vjp(W, (1.0 - model.shares)[:, None, None] * V)
+        if problem.datafit.quadratic:
+            return by_theta
+        V[list(anew)] = offsets[list(anew)] = 0.0
+        forces = -_bent(problem, z, model, Fits(Z, D[:, 0], moved), V[:, 0], offsets[:, :, 0])
+
+        def judge(support: Columns, w_S: Matrix, offset: Vector) -> tuple[float, Matrix, Vector]:
+            return 0.0, problem.design.gradient_columns(support, forces), forces.sum(axis=0)
+
+        return by_theta + implicit(problem, solution, judge, tol=max(solution.gap, _TIGHTEST))[1]
+
+    return z + moved.reshape(z.shape), pull
+
+
+def _alone(fit: Anew, penalty: Blockwise, W: Matrix, terms: Matrix, shares: Vector) -> Matrix:
+    """By how much a fit that was found anew follows a force on the row that it leaves out."""
+    Z = fit.images[None]
+    D, nothing = np.zeros_like(W), np.zeros((1, Z.shape[1], Z.shape[1]))
+    respond(fit.G, W, penalty, Z, nothing, terms, shares, D)
+    return D
+
+
+def _bent(problem: Problem, z: Matrix, model: LeftOut, fits: Fits, V: Matrix, offsets: Matrix) -> Matrix:
+    """What second-order models lose of the slopes, per unit by which the predictions of a row rise.
+
+    With ``u_ik`` by how much the prediction of row k moves without row i, and ``v_ik`` by how much it follows the force
+    on that, the sum over ``i ≠ k`` of the third derivative of the loss of row k along both.
+    """
+    n, r, q = fits.images.shape
+    flat = fits.images.reshape(n * r, q)
+    levels = fits.moved.reshape(n, r) - np.einsum("irq,iq->ir", fits.images, fits.steps)
+    each = []
+    for steps, offset in ((fits.steps, levels), (V, offsets)):
+        moves = (steps @ flat.T).reshape(n, n, r) + offset[:, None]
+        moves[np.arange(n), np.arange(n)] = 0.0
+        each.append(moves)
+    U, follows = each
+    s = problem.design.weights * model.scale
+    if problem.datafit.row_wise:
+        return np.asarray(s * problem.datafit.curvature_slope(problem.y, z) * np.sum(U * follows, axis=0)[:, 0])
+    p = problem.datafit.response(z)
+    along, across = np.sum(U * p, axis=2)[..., None], np.sum(follows * p, axis=2)[..., None]
+    both, mixed = np.sum(U * follows, axis=0), np.sum(along * follows + across * U, axis=0)
+
+    def curved(v: Matrix) -> Matrix:
+        return np.asarray(p * (v - np.sum(p * v, axis=1, keepdims=True)))
+
+    return s[:, None] * (curved(both) - curved(mixed))
