@@ -1,4 +1,4 @@
-"""Slopes of leave-one-out for one target: those of n fits, or of differences."""
+"""Slopes of leave-one-out: those of n fits, or of differences."""
 
 from functools import partial
 
@@ -10,7 +10,7 @@ from sklearn.model_selection import LeaveOneOut
 
 import lambdahat as lh
 from lambdahat import ALO, CrossValidation, GradientSearch, hypergradient
-from lambdahat.criteria import each_row, influences
+from lambdahat.criteria import each_row, each_row_of_blocks, influences, left_out
 
 SIZES = [(60, 12), (40, 70)]
 LEAST_SQUARES = {
@@ -32,6 +32,30 @@ BENT = {
 }
 
 
+uneven = [[0, 4], [1, 2, 3, 5, 6], [7]]  # and each other column alone
+TARGETS = {
+    "targets": lambda a, p: lh.MultiTaskLasso(a),
+    "targets without intercept": lambda a, p: lh.MultiTaskLasso(a, fit_intercept=False),
+    "targets, factors": lambda a, p: lh.MultiTaskLasso(a, penalty_factors=np.resize([0.0, 1.0, 2.0, np.inf, 0.5], p)),
+    "targets, elastic net": lambda a, p: lh.MultiTaskElasticNet(a, l1_ratio=0.7),
+}
+BLOCKS = {
+    "groups": lambda a, p: lh.GroupLasso(2, alpha=a),
+    "groups of several sizes": lambda a, p: lh.GroupLasso(uneven + [[j] for j in range(8, p)], alpha=a),
+    "sparse groups": lambda a, p: lh.SparseGroupLasso(2, alpha=a),
+}
+OF_GROUPS = {
+    "gamma groups": (partial(lh.SparseGLM, "gamma", "group", groups=2), "gamma"),
+    "poisson groups": (partial(lh.SparseGLM, "poisson", "group", groups=2), "poisson"),
+}
+OF_CLASSES = {
+    "classes": lh.MultinomialLogistic,
+    "classes without intercept": partial(lh.MultinomialLogistic, fit_intercept=False),
+    "rows of classes": partial(lh.MultinomialLogistic, penalty="rows"),
+    "classes, positive": partial(lh.MultinomialLogistic, positive=True),
+}
+
+
 def data(n, p, loss="quadratic", seed=0):
     rng = np.random.default_rng(seed)
     X = rng.normal(size=(n, p))
@@ -50,6 +74,8 @@ def settled(monkeypatch):
     """Models without a row solved to the end."""
     monkeypatch.setattr(influences, "_SETTLED", 1e-11)
     monkeypatch.setattr(influences, "_SWEEPS", 10_000)
+    for effort in ("_SETTLED", "_ROUGHLY"):
+        monkeypatch.setattr(left_out, effort, (1e-11, 1e-11, 10_000))
 
 
 @pytest.mark.parametrize("changes", [64, 1])
@@ -74,6 +100,98 @@ def test_some_sizes_are_judged(settled):
     for n, p in SIZES:
         X, y = data(n, p)
         assert np.isfinite(hypergradient(lh.Lasso(0.15 * lh.alpha_max(X, y)), X, y, criterion=ALO()).value)
+
+
+def of_several(n, p, seed=0):
+    rng = np.random.default_rng(seed)
+    X, W = rng.normal(size=(n, p)), np.zeros((p, 3))
+    W[:5] = rng.normal(size=(5, 3))
+    return X, X @ W + 1.0 + rng.normal(size=(n, 3))
+
+
+@pytest.mark.parametrize("share", [0.4, 0.15, 0.06])
+@pytest.mark.parametrize(("n", "p"), SIZES)
+@pytest.mark.parametrize("name", [*TARGETS, *BLOCKS])
+def test_of_blocks_and_targets_they_are_those_of_n_fits(name, n, p, share, settled):
+    X, Y = of_several(n, p)
+    y = Y if name in TARGETS else Y[:, 0]
+    model = (TARGETS | BLOCKS)[name](share * np.abs(X.T @ (Y - Y.mean(axis=0))).max() / n, p)
+    found = hypergradient(model, X, y, criterion=ALO(), tol=1e-12)
+    n_fits = hypergradient(model, X, y, criterion=CrossValidation(LeaveOneOut()), tol=1e-12)
+    assert found.value == pytest.approx(n_fits.value, rel=1e-6)
+    np.testing.assert_allclose(found.gradient, n_fits.gradient, rtol=1e-4, atol=1e-5 * np.abs(n_fits.gradient).max())
+
+
+@pytest.mark.parametrize("kind", ["columns", "rows", "constants", "whole numbers"])
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("name", ["targets", "groups of several sizes", "sparse groups"])
+def test_of_blocks_that_depend_on_each_other(name, seed, kind, settled):
+    X, Y = of_several(40, 16, seed)
+    if kind == "columns":
+        X[:, 1] = X[:, 0]
+    elif kind == "rows":
+        X[1] = X[0]
+    elif kind == "constants":
+        X[:, 1:3] = 3.0, 0.0
+    else:
+        X = np.round(X)
+    y = Y if name in TARGETS else Y[:, 0]
+    model = (TARGETS | BLOCKS)[name](0.1 * np.abs(X.T @ (Y - Y.mean(axis=0))).max() / 40, 16)
+    found = hypergradient(model, X, y, criterion=ALO(), tol=1e-12)
+    n_fits = hypergradient(model, X, y, criterion=CrossValidation(LeaveOneOut()), tol=1e-12)
+    assert found.value == pytest.approx(n_fits.value, rel=1e-5)
+    unit = 0.01 * found.value / model.alpha
+    np.testing.assert_allclose(found.gradient, n_fits.gradient, rtol=1e-3, atol=unit)
+
+
+@pytest.mark.parametrize("share", [0.4, 0.1])
+@pytest.mark.parametrize("name", [*TARGETS, *BLOCKS, *OF_CLASSES])
+def test_as_far_as_they_are_solved(name, share):
+    """Solutions and responses end before all their digits are there."""
+    X, Y = of_several(40, 24, 1)
+    y = Y if name in TARGETS else Y[:, 0] if name in BLOCKS else Y.argmax(axis=1)
+    alpha = share * np.abs(X.T @ (Y - Y.mean(axis=0))).max() / 40
+    make = (TARGETS | BLOCKS).get(name, lambda a, p: OF_CLASSES[name](alpha=0.3 * a))
+    found = hypergradient(make(alpha, 24), X, y, criterion=ALO())
+    n_fits = hypergradient(make(alpha, 24), X, y, criterion=CrossValidation(LeaveOneOut()), tol=1e-10)
+    assert found.value == pytest.approx(n_fits.value, rel=5e-3)
+    np.testing.assert_allclose(found.gradient, n_fits.gradient, rtol=0.1, atol=0.03 * found.value / alpha)
+
+
+@pytest.mark.parametrize("anew", [False, True])
+@pytest.mark.parametrize("share", [0.4, 0.15])
+@pytest.mark.parametrize(("n", "p"), SIZES)
+@pytest.mark.parametrize("name", [*OF_GROUPS, *OF_CLASSES])
+def test_of_bent_losses_of_blocks_and_classes(name, n, p, share, anew, settled, monkeypatch):
+    """As those of one target: see below."""
+    monkeypatch.setattr(each_row_of_blocks, "is_little_work", lambda *of: anew)
+    if name in OF_GROUPS:
+        kind, loss = OF_GROUPS[name]
+        X, y = data(n, p, loss)
+        alpha = 0.7 * share * lh.alpha_max(X, y, loss=loss)
+    else:
+        kind, (X, Y) = OF_CLASSES[name], of_several(n, p)
+        y = (Y + np.random.default_rng(1).gumbel(size=Y.shape)).argmax(axis=1)
+        alpha = share * np.abs(X.T @ ((y[:, None] == np.arange(3)) - np.bincount(y) / n)).max() / n
+    are_those(kind, X, y, alpha, anew)
+
+
+def are_those(kind, X, y, alpha, anew):
+    """Slopes at ``alpha`` are those of n fits, nearly, or exactly those of differences of the approximation."""
+
+    def at(alpha, criterion):
+        return hypergradient(kind(alpha=alpha), X, y, criterion=criterion, tol=1e-12)
+
+    found = at(alpha, ALO())
+    if anew:
+        n_fits = at(alpha, CrossValidation(LeaveOneOut()))
+        assert found.value == pytest.approx(n_fits.value, rel=0.02)
+        unit = found.value / alpha  # a slope of one for one
+        np.testing.assert_allclose(found.gradient / unit, n_fits.gradient / unit, rtol=0.15, atol=0.02)
+    else:
+        step = 1e-6 * alpha
+        slope = (at(alpha + step, ALO()).value - at(alpha - step, ALO()).value) / (2.0 * step)
+        assert found.gradient[0] == pytest.approx(slope, rel=1e-3)
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -140,20 +258,7 @@ def test_of_bent_losses_they_are_those_of_differences(name, n, p, share, anew, s
     monkeypatch.setattr(each_row, "is_little_work", lambda *of: anew)
     X, y = data(n, p, loss)
     alpha = share * lh.alpha_max(X, y, loss=loss)
-
-    def at(alpha, criterion):
-        return hypergradient(kind(alpha=alpha), X, y, criterion=criterion, tol=1e-12)
-
-    found = at(alpha, ALO())
-    if anew:
-        n_fits = at(alpha, CrossValidation(LeaveOneOut()))
-        assert found.value == pytest.approx(n_fits.value, rel=0.02)
-        unit = found.value / alpha  # a slope of one for one
-        np.testing.assert_allclose(found.gradient / unit, n_fits.gradient / unit, rtol=0.15, atol=0.02)
-    else:
-        step = 1e-6 * alpha
-        slope = (at(alpha + step, ALO()).value - at(alpha - step, ALO()).value) / (2.0 * step)
-        assert found.gradient[0] == pytest.approx(slope, rel=1e-3)
+    are_those(kind, X, y, alpha, anew)
 
 
 def test_searches_follow_what_decides():

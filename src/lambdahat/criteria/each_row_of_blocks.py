@@ -21,7 +21,7 @@ from lambdahat.criteria.without_rows import interpolates, of_classes, of_targets
 from lambdahat.design import Columns
 from lambdahat.hypergradient import implicit
 from lambdahat.linear import Matrix, Vector
-from lambdahat.penalties import Blockwise
+from lambdahat.penalties import Blockwise, Separable
 from lambdahat.problem import Problem, Solution
 
 _ROUNDING, _TIGHTEST = 1e-9, 1e-10
@@ -39,16 +39,16 @@ def without_each_row_of_blocks(
     model = (of_targets if problem.datafit.row_wise else of_classes)(problem, z, *at[:2], intercept)
     if interpolates(problem, model.freedom):
         return None
-    parts = [(Z, D, model.moved(rows, Z, D)) for rows, Z, _, D in model.each(problem.design)]
+    parts = [(Z, D, model.moved(rows, Z, D)) for rows, Z, _, D in model.each()]
     Z, D, moved = (np.concatenate(each) for each in zip(*parts, strict=True))
     anew = dict[int, Anew]()
-    on = problem.penalty.restricted(model.columns) if problem.datafit.row_wise else model.penalty
+    on = model.penalty.scaled(1.0 / model.scale)
     if len(model.w.T) == 1 and is_little_work(problem, len(model.w)):
         moved, anew = solved_anew(problem, z, model.w[:, 0], on, Fits(Z, D[:, 0], moved), intercept=intercept)
 
     W = model.w.T + D
     for i, fit in anew.items():
-        W[i, 0] = model.w[:, 0] + fit.step
+        W[i, 0], D[i] = model.w[:, 0] + fit.step, 0.0  # the model's own step may be of no use
     sizes = np.abs(W) * np.sqrt(model.G.diagonal())
     W[sizes <= _ROUNDING * sizes.max(axis=(1, 2), keepdims=True, initial=0.0)] = 0.0
     every = slice(0, len(W))
@@ -72,7 +72,7 @@ def without_each_row_of_blocks(
     return z + moved.reshape(z.shape), pull
 
 
-def _alone(fit: Anew, penalty: Blockwise, W: Matrix, terms: Matrix, shares: Vector) -> Matrix:
+def _alone(fit: Anew, penalty: Separable | Blockwise, W: Matrix, terms: Matrix, shares: Vector) -> Matrix:
     """By how much a fit that was found anew follows a force on the row that it leaves out."""
     Z = fit.images[None]
     D, nothing = np.zeros_like(W), np.zeros((1, Z.shape[1], Z.shape[1]))

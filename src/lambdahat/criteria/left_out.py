@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +18,11 @@ from lambdahat.linear import Curvature, Matrix, Vector
 from lambdahat.penalties import Blockwise, Separable
 
 SINGULAR = 1e-10
-_SWEEPS, _SETTLED, _INFINITE = 100, 1e-4, 1e100
+_INFINITE = 1e100
+_LITTLE_WORK = 2e7  # rows times the square of coefficients
+# Tolerances of solutions and of responses, and most sweeps for them, where work is little and where it is not.
+_SETTLED, _ROUGHLY = (1e-4, 1e-3, 1_000), (1e-3, 1e-2, 100)
+_SURE = 0.99  # leverage of a row beyond which a Newton step without it says nothing
 _AT_ONCE = 2**22  # numbers in the images of rows that are in memory together
 
 
@@ -42,6 +45,8 @@ class LeftOut:
 
     Attributes
     ----------
+    design : Design
+        Centred as the offset that is best of second-order models asks for.
     columns : array of column numbers
         Of the support, and what is nearest to entering it.
     images : callable
@@ -64,6 +69,7 @@ class LeftOut:
         The unit of G, over that of the objective.
     """
 
+    design: Design
     columns: Columns
     images: Callable[[Matrix], Matrix]
     G: Matrix
@@ -92,23 +98,30 @@ class LeftOut:
             return float(of_offset)
         return float(of_offset) + trace(self.G[np.ix_(S, S)], self._curvature, self.w[S], np.eye(T))
 
-    def predictions(self, design: Design, z: Matrix) -> Matrix:
+    def predictions(self, z: Matrix) -> Matrix:
         """Predictions of each row without it; z are those with it."""
         out = z.reshape(len(z), -1).copy()
-        for rows, Z, moved, D in self.each(design):
+        for rows, Z, moved, D in self.each():
             out[rows] += self.moved(rows, Z, D) if self.descends else moved
         return out.reshape(z.shape)
 
     @property
     def descends(self) -> bool:
         """Whether coefficients come and go, and letting them is not too much work."""
-        work = float(len(self.shares)) * self.w.size * len(self.w)
-        return not self.penalty.is_smooth and work <= MOST_WORK
+        return not self.penalty.is_smooth and self._work <= MOST_WORK
 
-    def each(self, design: Design) -> Iterator[tuple[slice, Matrix, Matrix, Matrix]]:
+    @property
+    def _work(self) -> float:
+        return float(len(self.shares)) * self.w.size * len(self.w)
+
+    @property
+    def _efforts(self) -> tuple[float, float, int]:
+        return _SETTLED if self._work <= _LITTLE_WORK else _ROUGHLY
+
+    def each(self) -> Iterator[tuple[slice, Matrix, Matrix, Matrix]]:
         """Runs of rows, their images, by how much Newton steps move their predictions, and steps, by descent if any."""
         at_once = max(1, _AT_ONCE // max(1, self.w.size * self.omegas[0].size))
-        for part in design.row_blocks(self.columns):
+        for part in self.design.row_blocks(self.columns):
             X, first = part.dense(), part.rows.start
             for start in range(0, len(X), at_once):
                 Z = self.images(X[start : start + at_once])
@@ -127,10 +140,14 @@ class LeftOut:
 
     def newton_steps(self, rows: slice, Z: Matrix) -> tuple[Matrix, Matrix]:
         """By how much predictions of rows move without them, and steps of shape (m, T, q): on the support."""
-        of_rows = (self.omegas[rows], self.terms[rows], self.shares[rows])
-        moved, steps = self.newton.without(Z[:, :, self.support], self._of_offset, *of_rows)
+        return self._newton(Z, self.omegas[rows], self.terms[rows], self.shares[rows])
+
+    def _newton(self, Z: Matrix, omegas: Matrix, terms: Matrix, shares: Vector) -> tuple[Matrix, Matrix]:
+        moved, steps = self.newton.without(Z[:, :, self.support], self._of_offset, omegas, terms, shares)
+        pushes = terms + omegas @ moved.reshape(terms.shape)
+        unsure = np.sum(pushes**2, axis=(1, 2)) > np.sum(terms**2, axis=(1, 2)) / (1.0 - _SURE) ** 2
         D = np.zeros((len(Z), *self.w.T.shape))
-        D[:, :, self.support] = steps.transpose(0, 2, 1)
+        D[:, :, self.support] = np.where(unsure[:, None, None], 0.0, steps.transpose(0, 2, 1))
         return moved, D
 
     def responses(self, rows: slice, Z: Matrix, W: Matrix, terms: Matrix) -> tuple[Matrix, Matrix]:
@@ -138,12 +155,16 @@ class LeftOut:
 
         That is coefficients, of shape (m, T, q), and offsets, of shape (m, r, T).
         """
-        S, omegas, nothing = self.support, self.omegas[rows], np.zeros_like(self.shares[rows])
-        D = np.zeros_like(W)
-        D[:, :, S] = self.newton.without(Z[:, :, S], self._of_offset, omegas, terms, nothing)[1].transpose(0, 2, 1)
+        omegas = self.omegas[rows]
+        D = self._newton(Z, omegas, terms, np.zeros_like(self.shares[rows]))[1]
         D[W == 0.0] = 0.0
         offsets, follows = self._offsets(rows)
-        respond(self.G, W, self.penalty, Z, follows @ omegas, follows @ terms, self.shares[rows], D)
+        moving = np.flatnonzero(np.any(W != 0.0, axis=(0, 1)) | self.penalty.free)
+        used = self.penalty.whole_blocks(moving.astype(np.int32))
+        W, some, steps = (np.ascontiguousarray(vectors[:, :, used]) for vectors in (W, Z, D))
+        of_rows = (some, follows @ omegas, follows @ terms, self.shares[rows])
+        respond(self.G[np.ix_(used, used)], W, self.penalty.restricted(used), *of_rows, steps, self._efforts)
+        D[:, :, used] = steps
         return D, offsets @ (omegas @ (Z @ D.transpose(0, 2, 1)) + terms)
 
     @property
@@ -162,7 +183,8 @@ class LeftOut:
         follows = self._offsets(rows)[1]
         of_rows = (Z, follows @ self.omegas[rows], follows @ self.terms[rows], self.shares[rows])
         images = times(D, self.G)
-        descend(self.G, self.w, self.penalty, *of_rows, D, images + self.gradient.T, sizes(D, images), l1)
+        slopes, size = images + self.gradient.T, sizes(D, images)
+        descend(self.G, self.w, self.penalty, *of_rows, D, slopes, size, l1, self._efforts)
 
     def moved(self, rows: slice, Z: Matrix, D: Matrix) -> Matrix:
         """By how much predictions of rows move with steps D, and the best offset."""
@@ -174,6 +196,7 @@ class LeftOut:
 def descend(
     G: Matrix, w: Matrix, penalty: Separable | Blockwise, Z: Matrix, omegas: Matrix, terms: Matrix, shares: Vector,
     D: Matrix, slopes: Matrix, size: Vector, l1: Matrix | None = None,
+    efforts: tuple[float, float, int] = _SETTLED,
 ) -> None:  # fmt: skip
     """Solve without each of m rows, by descent from steps ``D`` of shape (m, T, q), which change in place.
 
@@ -181,34 +204,38 @@ def descend(
     little against, and ``l1``, of shape (m, q), strengths in the place of the penalty's. See
     :func:`lambdahat.kernels.left_out.without_rows_of_blocks`.
     """
+    tol, _, sweeps = efforts
     left_out.without_rows_of_blocks(
         G, *_strengths(G, penalty, l1), np.ascontiguousarray(w.T), Z, omegas, terms, shares, D, slopes,
-        size, _SWEEPS, _SETTLED,
+        size, sweeps, tol,
     )  # fmt: skip
 
 
 def respond(
     G: Matrix, W: Matrix, penalty: Separable | Blockwise, Z: Matrix, omegas: Matrix, terms: Matrix, shares: Vector,
-    D: Matrix,
+    D: Matrix, efforts: tuple[float, float, int] = _SETTLED,
 ) -> None:  # fmt: skip
     """By how much coefficients ``W`` without each of m rows, shape (m, T, q), follow a force ``terms`` on that row.
 
     By descent from ``D``, which changes in place. See :func:`lambdahat.kernels.left_out.respond_of_blocks`.
     """
-    images = times(D, G)
-    size = sizes(D, images)
+    slopes, (_, tol, sweeps) = times(D, G), efforts
+    size = sizes(D, slopes)
     left_out.respond_of_blocks(
-        G, *_strengths(G, penalty, None), W, Z, omegas, terms, shares, D, images, size, _SWEEPS, _SETTLED
+        G, *_strengths(G, penalty, None), W, Z, omegas, terms, shares, D, slopes, size, sweeps, tol
     )
 
 
-def _strengths(G: Matrix, penalty: Separable | Blockwise, l1: Matrix | None) -> tuple[Any, ...]:
+def _strengths(
+    G: Matrix, penalty: Separable | Blockwise, l1: Matrix | None
+) -> tuple[NDArray[np.intp], Vector, Vector, Vector, Matrix, bool]:
     """What a penalty is to kernels: where blocks start, bounds of G on these, and strengths."""
     if isinstance(penalty, Blockwise):
-        blocks = (*block_bounds(G, penalty.labels), penalty.norms, penalty.l2)
+        (starts, bounds), norms = block_bounds(G, penalty.labels), penalty.norms
     else:
-        blocks = (np.arange(len(G) + 1), G.diagonal().copy(), np.zeros(len(G)), penalty.l2)
-    return *blocks, np.minimum(penalty.l1[None] if l1 is None else l1, _INFINITE), penalty.positive
+        starts, bounds, norms = np.arange(len(G) + 1), G.diagonal().copy(), np.zeros(len(G))
+    l1 = np.minimum(penalty.l1[None] if l1 is None else l1, _INFINITE)
+    return starts, bounds, norms, penalty.l2, l1, penalty.positive
 
 
 def sizes(D: Matrix, images: Matrix) -> Vector:

@@ -44,8 +44,8 @@ def predictions_without_rows(
     if interpolates(problem, model.freedom):
         return None
     if not model.descends or model.w.shape[1] > 1:
-        return model.predictions(problem.design, z)
-    fits = (Fits(Z, D[:, 0], model.moved(rows, Z, D)) for rows, Z, _, D in model.each(problem.design))
+        return model.predictions(z)
+    fits = (Fits(Z, D[:, 0], model.moved(rows, Z, D)) for rows, Z, _, D in model.each())
     penalty = problem.penalty.restricted(model.columns) if problem.datafit.row_wise else model.penalty
     assert isinstance(penalty, Separable | Blockwise)
     return _predictions(problem, z, model.w[:, 0], penalty, fits, intercept)
@@ -103,7 +103,7 @@ def of_targets(
         return of_many(on, *of_columns)
 
     return LeftOut(
-        columns, lambda X: X[:, None], local.design.support_gram(columns),
+        local.design, columns, lambda X: X[:, None], local.design.support_gram(columns),
         -local.scale * h[columns].reshape(shape), w[columns].reshape(shape),
         on, np.flatnonzero(np.isin(columns, support)).astype(np.int32), np.ones((1, 1)) if intercept else None,
         (weights * bends)[:, None, None], weights[:, None, None] * slopes, problem.design.weights,
@@ -154,7 +154,7 @@ def of_classes(problem: Problem, z: Matrix, support: Columns, w_S: Matrix, inter
 
     bends = p[:, :, None] * np.eye(p.shape[1]) - p[:, :, None] * p[:, None, :]
     return LeftOut(
-        columns, images, G, -h[columns][on][:, None], w[columns][on][:, None],
+        design, columns, images, G, -h[columns][on][:, None], w[columns][on][:, None],
         penalty.restricted(columns).of_entries(on), np.flatnonzero(moving[columns][on]).astype(np.int32),
         B if intercept else None, s[:, None, None] * bends,
         (s[:, None] * slopes)[:, :, None], s, hyperparam_vjp,
@@ -216,4 +216,4 @@ def _initial(problem: Problem, w: Vector, intercept: bool) -> tuple[Columns, Mat
     if columns is not None:
         return columns, together(found.by_descent(found.around(problem, z, columns))).steps
     model = of_targets(problem, z, support, w[support], intercept)
-    return model.columns, np.concatenate([D[:, 0] for *_, D in model.each(problem.design)])
+    return model.columns, np.concatenate([D[:, 0] for *_, D in model.each()])

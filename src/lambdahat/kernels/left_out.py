@@ -242,8 +242,7 @@ def without_rows_of_blocks(
     Stops where no step in a sweep exceeds ``tol`` times ``sizes[i]``, the size of the step from W to the start (where
     that is none, the largest step of the first sweep); steps much smaller than that are not taken.
     """
-    T, q = W.shape
-    n, r = Z.shape[0], Z.shape[1]
+    n, r, T = Z.shape[0], Z.shape[1], W.shape[0]
     widest = 1
     for b in range(norms.shape[0]):
         widest = max(widest, starts[b + 1] - starts[b])

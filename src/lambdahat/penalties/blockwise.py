@@ -324,9 +324,12 @@ class Blockwise:
     def hyperparam_vjp_of_many(self, W: Matrix, V: Matrix) -> Vector:
         """The sum of :meth:`hyperparam_vjp` over n solutions, of which all coefficients are given, shape (n, p, …)."""
         n = len(W)
-        first = self.n_blocks * np.arange(n)[:, None]
-        each = (self.norm_factors, self.norm_index, self.l2_factors, self.l2_index, self.l1_factors, self.l1_index)
-        many = Blockwise(self.theta, (first + self.labels).ravel(), *(np.tile(values, n) for values in each))
+        labels = (self.labels + self.n_blocks * np.arange(n)[:, None]).ravel()
+        many = Blockwise(
+            self.theta, labels, np.tile(self.norm_factors, n), np.tile(self.norm_index, n),
+            np.tile(self.l2_factors, n), np.tile(self.l2_index, n), np.tile(self.l1_factors, n),
+            np.tile(self.l1_index, n),
+        )  # fmt: skip
         return many._vjp(*(vectors.reshape(-1, *W.shape[2:]) for vectors in (W, V)))
 
     def _vjp(self, w: Matrix, v: Matrix) -> Vector:
