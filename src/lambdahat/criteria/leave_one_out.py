@@ -74,11 +74,11 @@ class ALO:
     error, with its exact slope: in the dual, the weight of a row goes to zero from one change of the free and the
     bounded rows to the next, and all is linear in between. Nothing is measured; there are at most 5,000 rows.
 
-    With one target (or two classes) and coefficients that have a kink each, or none, predictions without a row are
-    followed by their own slope, as the one formula holds at each of the n fits, on its own support: for least squares
-    it is the slope of leave-one-out itself. They are continuous where coefficients come and go, and nothing is
-    measured. Rows and columns must be few for that: n times the square of the columns that may matter 2·10⁹ at most,
-    and for ridge regression no more than two features a row.
+    Where the model is one problem with one fit, predictions without a row are followed by their own slope, as the one
+    formula holds at each of the n fits, on its own support: for least squares it is the slope of leave-one-out itself.
+    They are continuous where coefficients come and go, and nothing is measured. Rows and columns must be few for that:
+    n times the square of the coefficients that may matter 2·10⁹ at most, and for ridge regression no more than two
+    features a row.
 
     Elsewhere leverages jump where a coefficient comes or goes. A search follows leverages that are scaled to the sum
     that Monte Carlo measures (see :class:`SURE`; the slope leaves out how their shares change). Where a row has several

@@ -19,7 +19,7 @@ from lambdahat.penalties import Blockwise, Separable
 
 SINGULAR = 1e-10
 _INFINITE = 1e100
-_LITTLE_WORK = 2e7  # rows times the square of coefficients
+_LITTLE_WORK = 5e6  # rows times the square of coefficients
 # Tolerances of solutions and of responses, and most sweeps for them, where work is little and where it is not.
 _SETTLED, _ROUGHLY = (1e-4, 1e-3, 1_000), (1e-3, 1e-2, 100)
 _SURE = 0.99  # leverage of a row beyond which a Newton step without it says nothing
