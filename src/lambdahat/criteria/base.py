@@ -16,7 +16,7 @@ from lambdahat.datafits import Datafit, Quadratic
 from lambdahat.design import Columns, Design, Moments, NormalEquations, has_few_columns
 from lambdahat.hypergradient import Judge
 from lambdahat.linear import Matrix, Vector, by_row
-from lambdahat.problem import Model, Problem, Solution
+from lambdahat.problem import Model, Problem, RowsLeftOut, Solution
 
 Solved = tuple[Columns, Matrix, float]
 """Support, coefficients there, and offset of a solution."""
@@ -26,6 +26,15 @@ def as_solved(problem: Any, solution: Solution, support: Columns | None = None) 
     """A solution as judges take it, on its own support or another one."""
     support = solution.support if support is None else support
     return support, solution.w[support], problem.offset(solution)
+
+
+def as_judged(problem: Any, solution: Solution) -> Solved:
+    """What a judge of a solution is given: of rows that are left out, the predictions of these."""
+    if not isinstance(problem, RowsLeftOut):
+        return as_solved(problem, solution)
+    found = problem.without_rows(problem, solution)
+    z = np.full(problem.y.shape, np.nan) if found is None else found[0]
+    return np.arange(len(z), dtype=np.int32), z, 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,18 +86,30 @@ class Validation:
         """One for each problem of a fold: here there is one."""
         return (self,)
 
+    @property
+    def weights(self) -> Vector:
+        return self.design.weights
+
+    def predictions(self, support: NDArray[np.int32], w_S: Matrix, offset: Any = 0.0) -> Matrix:
+        """Of all rows, before any link."""
+        return np.asarray(self.design.product(support, w_S) + offset)
+
+    def pulled(self, support: NDArray[np.int32], slopes: Matrix) -> tuple[Matrix, Any]:
+        """Slopes in predictions as those in ``w`` on the support, and in the offset."""
+        return self.design.gradient_columns(support, slopes), slopes.sum(axis=0)
+
     def error(self, support: NDArray[np.int32], w_S: Matrix, offset: Any = 0.0) -> tuple[float, Matrix, Any]:
         """The weighted mean of the metric, its gradient with respect to ``w`` on the support, and to the offset."""
         if self.normal is not None:
             value = self.normal.squared_error(support, w_S)
             if value is not None:
                 return value, self.normal.squared_error_slope(support, w_S), 0.0
-        z, weights = self.design.product(support, w_S) + offset, self.design.weights
+        z, weights = self.predictions(support, w_S, offset), self.weights
         n_targets = math.prod(self.y.shape[1:]) if self.datafit.quadratic else 1  # the error is their mean
         factor = self.datafit.metric_factor / n_targets
         slope = by_row(factor * weights, self.datafit.gradient(self.y, z))
         value = factor * self.datafit.value(self.y, z, weights)
-        return value, self.design.gradient_columns(support, slope), slope.sum(axis=0)
+        return value, *self.pulled(support, slope)
 
     def judges(self, problems: Sequence[Any], solved: Sequence[Solved]) -> list[Judge]:
         """A solution on its own is judged by its error."""
@@ -179,7 +200,7 @@ class Fold:
 
     def judges(self, problems: Sequence[Problem | BoxProblem], solutions: Sequence[Solution]) -> list[Judge]:
         """A judge for each problem, at these solutions of the others."""
-        return self.validation.judges(problems, [as_solved(*each) for each in zip(problems, solutions, strict=True)])
+        return self.validation.judges(problems, [as_judged(*each) for each in zip(problems, solutions, strict=True)])
 
 
 @runtime_checkable

@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -28,7 +29,7 @@ from lambdahat.design import Columns
 from lambdahat.hypergradient import implicit
 from lambdahat.linear import Matrix, Vector, solve_dense
 from lambdahat.penalties import Separable
-from lambdahat.problem import Problem, RowsLeftOut, Solution
+from lambdahat.problem import Problem, RowsLeftOut, Solution, WithoutRows
 from lambdahat.two_stages import TwoStages
 
 _ROUNDING, _TIGHTEST, _ALONE = 1e-9, 1e-10, 1e5  # the last: of rows that nothing else holds
@@ -51,8 +52,30 @@ def has_slopes(problem: Problem) -> bool:
 def each_left_out(problem: Problem, *, intercept: bool, of_mean: bool = True) -> RowsLeftOut:
     """The problem, judged by predictions of each row without it."""
     if isinstance(problem.penalty, Separable):
-        return RowsLeftOut.of(problem, partial(without_each_row, intercept=intercept, of_mean=of_mean))
-    return RowsLeftOut.of(problem, partial(without_each_row_of_blocks, intercept=intercept))
+        without = Kept(partial(without_each_row, intercept=intercept, of_mean=of_mean))
+    else:
+        without = Kept(partial(without_each_row_of_blocks, intercept=intercept))
+    return RowsLeftOut.of(problem, without)
+
+
+class Kept:
+    """A function that answers once where it is asked for the same problem and solution again.
+
+    Of several problems each is judged beside what the others predict.
+    """
+
+    def __init__(self, function: WithoutRows) -> None:
+        self.function = function
+        self.last: tuple[Any, ...] = ()
+
+    def __call__(self, problem: RowsLeftOut, solution: Solution) -> Any:
+        last = self.last
+        if not (last and last[0] is problem and last[1] is solution):
+            self.last = last = (problem, solution, self.function(problem, solution))
+        return last[2]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Kept, (self.function,)
 
 
 def without_each_row(

@@ -26,6 +26,7 @@ from lambdahat.criteria.optimism import (
     observed_fold,
     observed_problems,
 )
+from lambdahat.criteria.together import judged_together
 from lambdahat.criteria.without_rows import interpolates, predictions_without_rows, two_stages_without_rows
 from lambdahat.datafits import Cox, log_probabilities
 from lambdahat.design import FACTORISED
@@ -123,9 +124,11 @@ class ALO:
         check_observed("ALO", model, data, instead)
         assert isinstance(model, Model)
         problems = observed_problems(model, data)
-        if len(problems) == 1 and has_slopes(problems[0]):
-            problem = each_left_out(problems[0], intercept=model.fit_intercept, of_mean=is_of_mean(model, problems[0]))
-            return [Fold((problem,), OfPredictions(problem), accuracy=_ONE_FIT)]
+        if all(map(has_slopes, problems)):
+            of_mean = is_of_mean(model, problems[0])
+            left_out = [each_left_out(each, intercept=model.fit_intercept, of_mean=of_mean) for each in problems]
+            judges = judged_together([OfPredictions(each) for each in left_out], labels=model.datafit.labels)
+            return [Fold(tuple(left_out), judges, accuracy=_ONE_FIT)]
         probing = Probing(self.n_probes, self.step, self.random_state)
         fold = observed_fold(model, data, probing, only_freedom, problems=problems)
         first, freedom, K = fold.problems[0], fold.validation, len(fold.fitted)
@@ -198,8 +201,22 @@ class OfPredictions:
 
     problem: EachLeftOut | RowsLeftOut
 
+    @property
+    def y(self) -> Vector:
+        return self.problem.y
+
+    @property
+    def weights(self) -> Vector:
+        return self.problem.design.weights
+
     def judges(self, problems: Sequence[Any], solved: Sequence[Solved]) -> list[Judge]:
         return [self.error]
+
+    def predictions(self, rows: Any, z: Vector, offset: float) -> Vector:
+        return z
+
+    def pulled(self, rows: Any, slopes: Vector) -> tuple[Vector, float]:
+        return slopes, 0.0
 
     def error(self, rows: Any, z: Vector, offset: float) -> tuple[float, Vector, float]:
         """The mean of the metric, and its slopes in the predictions."""

@@ -241,8 +241,7 @@ class Scored:
         return [self._prediction(k, problem, at) for k, (problem, at) in enumerate(zip(problems, places, strict=True))]
 
     def _prediction(self, k: int, problem: Any, at: Solved) -> Matrix:
-        support, w_S, offset = at
-        return np.asarray((self.parts[k].design.product(support, w_S) + offset + problem.y_mean)[self.rows])
+        return np.asarray((self.parts[k].predictions(*at) + problem.y_mean)[self.rows])
 
     def _encoded(self, problems: Sequence[Any]) -> Matrix:
         """The targets as the datafit has them."""
@@ -280,7 +279,7 @@ class Scored:
             return judges
         z = self._predictions(problems, solved) if len(problems) > 1 else [np.empty(0)]
         y = self._encoded(problems) if self.scoring.encoded else self.y
-        weights = self.parts[0].design.weights[self.rows]
+        weights = self.parts[0].weights[self.rows]
 
         def judge(k: int) -> Judge:
             def error(support: Any, w_S: Matrix, offset: Any) -> tuple[float, Matrix, Any]:
@@ -289,10 +288,9 @@ class Scored:
                 Z = np.column_stack([*z[:k], own, *z[k + 1 :]]) if several else own
                 value, by_z = slope(y, Z, weights)
                 by_own = by_z[:, k] if several else by_z
-                design = self.parts[k].design
-                full = np.zeros((design.shape[0], *by_own.shape[1:]))
+                full = np.zeros((len(self.parts[k].y), *by_own.shape[1:]))
                 full[self.rows] = by_own
-                return value, design.gradient_columns(support, full), full.sum(axis=0)
+                return value, *self.parts[k].pulled(support, full)
 
             return error
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from scipy.special import expit, log_expit
@@ -37,22 +37,45 @@ def together(
         Validation(problem.design.elsewhere(storage, weights), y, datafit=problem.datafit.prepared(y, weights))
         for problem, y in zip(problems, targets, strict=True)
     )
+    return judged_together(parts, labels=problems[0].datafit.labels)
+
+
+class Part(Protocol):
+    """What judges one of several solutions: as :class:`Validation` does."""
+
+    @property
+    def y(self) -> Matrix: ...
+
+    @property
+    def weights(self) -> Vector: ...
+
+    def predictions(self, support: Columns, w_S: Matrix, offset: Any) -> Matrix: ...
+
+    def pulled(self, support: Columns, slopes: Matrix) -> tuple[Matrix, Any]: ...
+
+    def error(self, support: Columns, w_S: Matrix, offset: Any) -> tuple[float, Matrix, Any]: ...
+
+    def judges(self, problems: Sequence[Any], solved: Sequence[Solved]) -> list[Judge]: ...
+
+
+def judged_together(parts: Sequence[Part], *, labels: bool) -> Validating:
+    """What judges several solutions, each by its part, whose targets may be labels."""
     if len(parts) == 1:
         return parts[0]
-    return OneVsRestLoss(parts) if problems[0].datafit.labels else MeanError(parts)
+    return OneVsRestLoss(parts) if labels else MeanError(parts)
 
 
 @dataclass(frozen=True, eq=False)
 class MeanError:
     """The mean of the errors of several solutions."""
 
-    parts: tuple[Validation, ...]
+    parts: Sequence[Part]
 
     def judges(self, problems: Sequence[Any], solved: Sequence[Solved]) -> list[Judge]:
         errors = [part.error(*at)[0] for part, at in zip(self.parts, solved, strict=True)]
         K, total = len(errors), sum(errors)
 
-        def judge(part: Validation, others: float) -> Judge:
+        def judge(part: Part, others: float) -> Judge:
             def error(support: Columns, w_S: Vector, offset: float) -> tuple[float, Vector, float]:
                 value, slopes, offset_slope = part.error(support, w_S, offset)
                 return (value + others) / K, slopes / K, offset_slope / K
@@ -73,13 +96,10 @@ class OneVsRestLoss:
     through which every class's coefficients have a say in the λ of every other.
     """
 
-    parts: tuple[Validation, ...]
+    parts: Sequence[Part]
 
     def judges(self, problems: Sequence[Any], solved: Sequence[Solved]) -> list[Judge]:
-        own = [
-            log_expit(part.design.product(support, w_S) + offset)
-            for part, (support, w_S, offset) in zip(self.parts, solved, strict=True)
-        ]
+        own = [log_expit(part.predictions(*at)) for part, at in zip(self.parts, solved, strict=True)]
         # log Σ_{j≠k} σ(z_j), by sums from both ends: a difference would lose the digits of small ones.
         below = np.logaddexp.accumulate(own, axis=0)
         above = np.logaddexp.accumulate(own[::-1], axis=0)[::-1]
@@ -92,16 +112,16 @@ class OneVsRestLoss:
         ]
 
     @staticmethod
-    def _judge(part: Validation, rest: Vector, of_class: Vector) -> Judge:
+    def _judge(part: Part, rest: Vector, of_class: Vector) -> Judge:
         """The judge of class k; ``rest`` is ``log Σ_{j≠k} σ(z_j)``, ``of_class`` is ``log σ(z_y)``."""
-        weights, mine = part.design.weights, part.y > 0.0
+        weights, mine = part.weights, part.y > 0.0
 
         def error(support: Columns, w_S: Vector, offset: float) -> tuple[float, Vector, float]:
-            z = part.design.product(support, w_S) + offset
+            z = part.predictions(support, w_S, offset)
             own = log_expit(z)
             total = np.logaddexp(own, rest)
             value = float(weights @ (total - np.where(mine, own, of_class)))
             slope = weights * (np.exp(own - total) - mine) * expit(-z)
-            return value, part.design.gradient_columns(support, slope), float(slope.sum())
+            return value, *part.pulled(support, slope)
 
         return error

@@ -39,7 +39,7 @@ def _rows(fold: Fold) -> tuple[int, int | None]:
     """Rows that a fold trains on and that judge it; None where it judges itself, or by no rows that it names."""
     trained = fold.problems[0].design
     parts = getattr(fold.validation, "parts", ())
-    judged = parts[0].design if parts else None
+    judged = getattr(parts[0], "design", None) if parts else None
     if judged is None or (judged.storage is trained.storage and np.array_equal(judged.rows, trained.rows)):
         return trained.rows.size, None
     return trained.rows.size, judged.rows.size

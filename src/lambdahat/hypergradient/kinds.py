@@ -18,7 +18,7 @@ from lambdahat.hypergradient.forward import forward
 from lambdahat.hypergradient.implicit import implicit
 from lambdahat.hypergradient.implicit_forward import implicit_forward
 from lambdahat.hypergradient.two_stages import through_both
-from lambdahat.linear import Vector, rows_used
+from lambdahat.linear import Matrix, Vector, rows_used
 from lambdahat.problem import Problem, RowsLeftOut, Solution
 from lambdahat.solvers import polish, polish_box, polish_two_stages, solve
 from lambdahat.two_stages import TwoStages
@@ -76,13 +76,17 @@ def _by_predictions(
     found = _without_rows(problem, solution)
     if found is None:
         return np.inf, np.zeros(problem.penalty.hyperparams.size), None
-    z, pull = found
-    value, slopes, _ = judge(np.arange(z.size, dtype=np.int32), z, 0.0)
-    return value, pull(slopes), None
+    value, slopes = _judged_rows(judge, found[0])
+    return value, found[1](slopes), None
 
 
 def _judged_by_predictions(problem: RowsLeftOut | EachLeftOut, solution: Solution, judge: Judge) -> float:
-    return _by_predictions(problem, solution, judge, tol=0.0)[0]
+    found = _without_rows(problem, solution)
+    return np.inf if found is None else _judged_rows(judge, found[0])[0]
+
+
+def _judged_rows(judge: Judge, z: Matrix) -> tuple[float, Matrix]:
+    return judge(np.arange(len(z), dtype=np.int32), z, 0.0)[:2]
 
 
 _BY_ITS_DUAL = "a support vector machine is solved by its dual"
