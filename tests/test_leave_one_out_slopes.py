@@ -10,7 +10,7 @@ from sklearn.model_selection import LeaveOneOut
 
 import lambdahat as lh
 from lambdahat import ALO, CrossValidation, GradientSearch, hypergradient
-from lambdahat.criteria import each_row, each_row_of_blocks, influences, left_out
+from lambdahat.criteria import each_left_out, each_row, each_row_of_blocks, influences, left_out
 
 SIZES = [(60, 12), (40, 70)]
 LEAST_SQUARES = {
@@ -43,6 +43,14 @@ BLOCKS = {
     "groups": lambda a, p: lh.GroupLasso(2, alpha=a),
     "groups of several sizes": lambda a, p: lh.GroupLasso(uneven + [[j] for j in range(8, p)], alpha=a),
     "sparse groups": lambda a, p: lh.SparseGroupLasso(2, alpha=a),
+}
+TWO_STAGES = {
+    "adaptive": lambda a, p: lh.AdaptiveLasso(a),
+    "without intercept": lambda a, p: lh.AdaptiveLasso(a, fit_intercept=False),
+    "zeros never come back": lambda a, p: lh.AdaptiveLasso(a, epsilon=0.0),
+    "a strength of its own": lambda a, p: lh.AdaptiveLasso(a, initial_alpha=0.3),
+    "factors": lambda a, p: lh.AdaptiveLasso(a, gamma=0.5, penalty_factors=np.resize([1.0, 0.5, 2.0, 0.0, np.inf], p)),
+    "ridge first": lambda a, p: lh.AdaptiveLasso(a, initial="ridge"),
 }
 OF_GROUPS = {
     "gamma groups": (partial(lh.SparseGLM, "gamma", "group", groups=2), "gamma"),
@@ -120,6 +128,21 @@ def test_of_blocks_and_targets_they_are_those_of_n_fits(name, n, p, share, settl
     n_fits = hypergradient(model, X, y, criterion=CrossValidation(LeaveOneOut()), tol=1e-12)
     assert found.value == pytest.approx(n_fits.value, rel=1e-6)
     np.testing.assert_allclose(found.gradient, n_fits.gradient, rtol=1e-4, atol=1e-5 * np.abs(n_fits.gradient).max())
+
+
+@pytest.mark.parametrize("share", [0.4, 0.1])
+@pytest.mark.parametrize(("n", "p"), SIZES)
+@pytest.mark.parametrize("name", TWO_STAGES)
+def test_of_two_stages_they_are_those_of_n_fits(name, n, p, share, settled):
+    """A ridge penalty is in units of the targets, which a row that is left out changes a little."""
+    X, y = data(n, p)
+    model = TWO_STAGES[name](share * lh.alpha_max(X, y), p)
+    found = hypergradient(model, X, y, criterion=ALO(), tol=1e-12)
+    n_fits = hypergradient(model, X, y, criterion=CrossValidation(LeaveOneOut()), tol=1e-12)
+    accurate = {"rel": 2e-3} if name == "ridge first" else {"rel": 1e-6}
+    assert found.value == pytest.approx(n_fits.value, **accurate)
+    unit = accurate["rel"] * found.value / model.alpha
+    np.testing.assert_allclose(found.gradient, n_fits.gradient, rtol=10.0 * accurate["rel"], atol=unit)
 
 
 @pytest.mark.parametrize("kind", ["columns", "rows", "constants", "whole numbers"])
@@ -276,7 +299,7 @@ def test_searches_follow_what_decides():
 def test_what_is_too_large_follows_measured_leverages(monkeypatch):
     X, y = data(80, 30)
     small = GradientSearch(lh.Lasso(), criterion="alo").fit(X, y)
-    monkeypatch.setattr(each_row, "_MOST_WORK", 0.0)
+    monkeypatch.setattr(each_left_out, "_MOST_WORK", 0.0)
     large = GradientSearch(lh.Lasso(), criterion="alo").fit(X, y)
     assert "leverages" in large.status_
     assert large.best_criterion_ == pytest.approx(small.best_criterion_, rel=5e-3)

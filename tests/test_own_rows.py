@@ -13,7 +13,7 @@ from sklearn.preprocessing import StandardScaler
 import lambdahat as lh
 from lambdahat import AIC, ALO, BIC, EBIC, GCV, SURE, AICc, CrossValidation, GradientSearch, hypergradient
 from lambdahat.criteria import degrees_of_freedom as module
-from lambdahat.criteria import each_row
+from lambdahat.criteria import each_left_out
 from lambdahat.criteria.degrees_of_freedom import degrees_of_freedom
 from lambdahat.design import normal
 from lambdahat.estimators.base import validated
@@ -277,7 +277,7 @@ def test_leave_one_out_with_more_features_than_rows(share, fit_intercept, positi
         brute = hypergradient(model, store(wide), y, criterion=CrossValidation(LeaveOneOut()), tol=1e-10).value
         assert exactly(model, store(wide), y, ALO()) == pytest.approx(brute, rel=0.01)
         with monkeypatch.context() as many_rows:
-            many_rows.setattr(each_row, "_MOST_WORK", 0.0)
+            many_rows.setattr(each_left_out, "_MOST_WORK", 0.0)
             assert exactly(model, store(wide), y, ALO()) == pytest.approx(brute, rel=0.01)
 
 
@@ -306,7 +306,7 @@ def test_leave_one_out_does_not_judge_fits_that_follow_all_targets():
 @pytest.mark.parametrize("most", [2e9, 0.0])
 def test_the_slope_of_leave_one_out(most, monkeypatch):
     """Its own, or where rows are many that of measured leverages: exact where these are of a projection."""
-    monkeypatch.setattr(each_row, "_MOST_WORK", most)
+    monkeypatch.setattr(each_left_out, "_MOST_WORK", most)
     model = MODELS["lasso"][0]
     found = hypergradient(model, X, Y, criterion=ALO(), tol=1e-13)
     high, low = (

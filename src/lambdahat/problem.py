@@ -245,7 +245,7 @@ class Solution:
         return rows_used(self.w)
 
 
-WithoutRows = Callable[["RowsLeftOut", Solution], tuple[Vector, Callable[[Vector], Vector]] | None]
+WithoutRows = Callable[[Any, Solution], tuple[Matrix, Callable[[Matrix], Vector]] | None]
 """Predictions of each row by a solution without it, and from slopes in these to slopes in θ; or None."""
 
 

@@ -10,7 +10,7 @@ first stage is ``unit·α^power``: a number of its own is power 0.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import NamedTuple
 
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from lambdahat.design import Columns, Design, NormalEquations
 from lambdahat.linear import Matrix, Vector
 from lambdahat.penalties import Separable
-from lambdahat.problem import Model, Problem, Solution
+from lambdahat.problem import Model, Problem, Solution, WithoutRows
 
 
 @dataclass(frozen=True)
@@ -46,17 +46,19 @@ class Reweighting:
         with np.errstate(divide="ignore"):
             return np.asarray(((1.0 + self.epsilon) / (self._shares(u) + self.epsilon)) ** self.gamma)
 
-    def weights_vjp(self, u: Vector, slopes: Vector) -> Vector:
-        """``(∂ω/∂u)ᵀ slopes``, shape (p,); where ``u`` is zero the derivative, of a kink, is taken as zero."""
+    def weights_vjp(self, u: Matrix, slopes: Matrix) -> Matrix:
+        """``(∂ω/∂u)ᵀ slopes``, of the last axis; where ``u`` is zero the derivative, of a kink, is taken as zero."""
         shares, seen = self._shares(u), (slopes != 0.0) & (u != 0.0)
-        by_share, out = np.zeros(u.size), np.zeros(u.size)
         if not seen.any():
-            return out
+            return np.zeros_like(u)
+        by_share = np.zeros_like(u)
         by_share[seen] = -self.gamma * self.weights(u)[seen] * slopes[seen] / (shares[seen] + self.epsilon)
-        largest = int(np.argmax(shares))
-        out = np.sign(u) * by_share
-        out[largest] -= np.sign(u[largest]) * float(by_share @ shares)
-        return np.asarray(out / abs(u[largest]))
+        out, largest = np.sign(u) * by_share, np.argmax(shares, axis=-1, keepdims=True)
+        along = np.take_along_axis(u, largest, axis=-1)
+        ends = np.take_along_axis(out, largest, axis=-1)
+        ends -= np.sign(along) * np.sum(by_share * shares, axis=-1, keepdims=True)
+        np.put_along_axis(out, largest, ends, axis=-1)
+        return np.divide(out, np.abs(along), out=np.zeros_like(out), where=along != 0.0)
 
     @staticmethod
     def _shares(u: Matrix) -> Matrix:
@@ -139,13 +141,13 @@ class TwoStages(Problem):
 
     def weights(self, w: Matrix, columns: Columns | None = None) -> Matrix:
         """ω alike."""
-        on = slice(None) if columns is None else columns
-        sizes = np.where(self._weighed[on], self.design.scales[on] * w, 0.0)
-        return np.where(self._weighed[on], self.reweighting.weights(sizes), 1.0)
+        sizes, weighed, _ = self._sizes(w, columns)
+        return np.where(weighed, self.reweighting.weights(sizes), 1.0)
 
-    def weights_vjp(self, w: Vector, slopes: Vector) -> Vector:
-        """``(∂ω/∂w)ᵀ slopes``, shape (p,)."""
-        return self.design.scales * self.reweighting.weights_vjp(self._sizes(w), np.where(self._weighed, slopes, 0.0))
+    def weights_vjp(self, w: Matrix, slopes: Matrix, columns: Columns | None = None) -> Matrix:
+        """``(∂ω/∂w)ᵀ slopes``, shaped as ``w``."""
+        sizes, weighed, scales = self._sizes(w, columns)
+        return np.asarray(scales * self.reweighting.weights_vjp(sizes, np.where(weighed, slopes, 0.0)))
 
     def theta_vjp(self, by_alpha: float, by_initial: float) -> Vector:
         """A gradient with respect to θ, from those with respect to both strengths."""
@@ -154,17 +156,26 @@ class TwoStages(Problem):
         unit, power = self.initial.unit, self.initial.power
         return np.array([by_alpha + by_initial * (power * unit * self.alpha ** (power - 1.0) if power else 0.0)])
 
-    @property
-    def _weighed(self) -> NDArray[np.bool_]:
-        factors = self.penalty.l1_factors
-        return np.asarray((factors > 0.0) & np.isfinite(factors))
-
-    def _sizes(self, w: Vector) -> Vector:
-        """Coefficients of the standardised columns, where they are standardised."""
-        return np.where(self._weighed, self.design.scales * w, 0.0)
+    def _sizes(self, w: Matrix, columns: Columns | None) -> tuple[Matrix, NDArray[np.bool_], Vector]:
+        """Coefficients of the standardised columns, where these are; which features are weighed; and the scales."""
+        on = slice(None) if columns is None else columns
+        factors, scales = self.penalty.l1_factors[on], self.design.scales[on]
+        weighed = (factors > 0.0) & np.isfinite(factors)
+        return np.where(weighed, scales * w, 0.0), weighed, scales
 
     def _with(self, penalty: Separable) -> Problem:
         return Problem(self.design, self.y, self.y_mean, penalty, self.datafit, self.normal, self.has_offset)
+
+
+@dataclass(frozen=True, eq=False)
+class TwoStagesLeftOut(TwoStages):
+    """The same problem, judged by predictions of each row by both fits without it."""
+
+    without_rows: WithoutRows = field(kw_only=True)
+
+    @classmethod
+    def of(cls, problem: TwoStages, without_rows: WithoutRows) -> TwoStagesLeftOut:
+        return cls(**{each.name: getattr(problem, each.name) for each in fields(problem)}, without_rows=without_rows)
 
 
 @dataclass(frozen=True)

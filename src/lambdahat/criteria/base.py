@@ -17,6 +17,7 @@ from lambdahat.design import Columns, Design, Moments, NormalEquations, has_few_
 from lambdahat.hypergradient import Judge
 from lambdahat.linear import Matrix, Vector, by_row
 from lambdahat.problem import Model, Problem, RowsLeftOut, Solution
+from lambdahat.two_stages import TwoStagesLeftOut
 
 Solved = tuple[Columns, Matrix, float]
 """Support, coefficients there, and offset of a solution."""
@@ -30,7 +31,7 @@ def as_solved(problem: Any, solution: Solution, support: Columns | None = None) 
 
 def as_judged(problem: Any, solution: Solution) -> Solved:
     """What a judge of a solution is given: of rows that are left out, the predictions of these."""
-    if not isinstance(problem, RowsLeftOut):
+    if not isinstance(problem, RowsLeftOut | TwoStagesLeftOut):
         return as_solved(problem, solution)
     found = problem.without_rows(problem, solution)
     z = np.full(problem.y.shape, np.nan) if found is None else found[0]

@@ -12,70 +12,91 @@ the fit to all rows; where fits without a row were found anew, it is their own.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
-from functools import partial
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lambdahat.criteria.base import as_solved
-from lambdahat.criteria.each_row_of_blocks import without_each_row_of_blocks
-from lambdahat.criteria.influences import Fits, Influences
+from lambdahat.criteria.influences import Around, Fits, Influences
 from lambdahat.criteria.solved_anew import Anew, is_little_work, solved_anew
 from lambdahat.criteria.without_rows import interpolates, together
-from lambdahat.datafits import Cox, RootMeanSquare
 from lambdahat.design import Columns
 from lambdahat.hypergradient import implicit
 from lambdahat.linear import Matrix, Vector, solve_dense
 from lambdahat.penalties import Separable
-from lambdahat.problem import Problem, RowsLeftOut, Solution, WithoutRows
-from lambdahat.two_stages import TwoStages
+from lambdahat.problem import Problem, Solution
 
 _ROUNDING, _TIGHTEST, _ALONE = 1e-9, 1e-10, 1e5  # the last: of rows that nothing else holds
-_FEW = 500
-_WIDE = 2  # columns that have to be looked at, for each row, where the support can be no larger than that
-_MOST_WORK = 2e9  # rows times the square of the columns that may have to be looked at
 
 
-def has_slopes(problem: Problem) -> bool:
-    """Whether a problem is of this kind, and small enough for any θ."""
-    if isinstance(problem, TwoStages) or isinstance(problem.datafit, Cox | RootMeanSquare):
-        return False
-    n, p, values = problem.design.rows.size, problem.n_features, math.prod(problem.y.shape[1:])
-    if problem.penalty.is_smooth and p > max(_WIDE * n, _FEW):  # all are in the support: systems by rows are smaller
-        return False
-    q = min(p, _WIDE * n)
-    return float(n) * values * q**2 * (1 if problem.datafit.quadratic else values) <= _MOST_WORK
+@dataclass(frozen=True, eq=False)
+class WithoutEach:
+    """Second-order models of one target without each of n rows, and how their solutions follow forces.
 
-
-def each_left_out(problem: Problem, *, intercept: bool, of_mean: bool = True) -> RowsLeftOut:
-    """The problem, judged by predictions of each row without it."""
-    if isinstance(problem.penalty, Separable):
-        without = Kept(partial(without_each_row, intercept=intercept, of_mean=of_mean))
-    else:
-        without = Kept(partial(without_each_row_of_blocks, intercept=intercept))
-    return RowsLeftOut.of(problem, without)
-
-
-class Kept:
-    """A function that answers once where it is asked for the same problem and solution again.
-
-    Of several problems each is judged beside what the others predict.
+    Attributes
+    ----------
+    found : Influences
+    around : Around
+        Over q columns.
+    fits : Fits
+    W : array of shape (n, q)
+        Coefficients without each row.
+    active : boolean array of shape (n, q)
+        Around which the penalty is smooth.
+    U : array of shape (n, q)
+        By how much active coefficients follow a unit of force along the image of the row, if it were not left out.
+    pushes : array of shape (n,)
+        What such a unit becomes as it is.
     """
 
-    def __init__(self, function: WithoutRows) -> None:
-        self.function = function
-        self.last: tuple[Any, ...] = ()
+    found: Influences
+    around: Around
+    fits: Fits
+    W: Matrix
+    active: NDArray[np.bool_]
+    U: Matrix
+    pushes: Vector
 
-    def __call__(self, problem: RowsLeftOut, solution: Solution) -> Any:
-        last = self.last
-        if not (last and last[0] is problem and last[1] is solution):
-            self.last = last = (problem, solution, self.function(problem, solution))
-        return last[2]
+    @classmethod
+    def at(
+        cls, problem: Problem, found: Influences, around: Around, fits: Fits, anew: dict[int, Anew] | None = None
+    ) -> WithoutEach:
+        """Rows of ``anew`` have been solved for elsewhere."""
+        W = around.w + fits.steps
+        for i, fit in (anew or {}).items():
+            W[i] = around.w + fit.step
+        sizes = np.abs(W) * np.sqrt(around.G.diagonal())
+        W[sizes <= _ROUNDING * np.max(sizes, axis=1, keepdims=True, initial=0.0)] = 0.0  # whose signs would be anything
+        active = (W != 0.0) | (problem.penalty.l1[around.columns] == 0.0)
+        U = found.responses(around, fits.images[:, 0], active)
+        return cls(found, around, fits, W, active, U, found.pushes(fits.images[:, 0], U))
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return Kept, (self.function,)
+    @property
+    def of_rows(self) -> Matrix:
+        """By how much coefficients follow a unit of force on the row that is left out."""
+        return np.where(self.pushes < _ALONE, self.pushes, 0.0)[:, None] * self.U
+
+    def responses(self, forces: Matrix) -> Matrix:
+        """By how much they follow other forces, of shape (n, q)."""
+        found, follow = self.found, self.found.responses(self.around, forces, self.active)
+        own = found.weights * found.bends * np.sum(self.fits.images[:, 0] * follow, axis=1)
+        return np.asarray(follow + own[:, None] * self.of_rows)
+
+    def by_theta(self, V: Matrix) -> Vector:
+        """``−Σ_i ∂_θ⟨∇g(w_i), v_i⟩``, of the penalty that is left without each row."""
+        left = ((1.0 - self.found.shares)[:, None] * V)[self.active]
+        columns = np.nonzero(self.active)[1].astype(np.int32)
+        return -self.around.penalty.hyperparam_vjp(columns, self.W[self.active], left)
+
+
+def second_order_fits(problem: Problem, found: Influences, z: Vector, support: Columns) -> tuple[Around, Fits]:
+    """Models without each row, over columns that may matter, and their solutions."""
+    columns = found.columns(problem, z)
+    around = found.around(problem, z, support if columns is None else columns)
+    newton = columns is None or problem.penalty.is_smooth
+    return around, found.in_one_step(around) if newton else together(found.by_descent(around))
 
 
 def without_each_row(
@@ -90,41 +111,31 @@ def without_each_row(
     found = Influences.at(problem, *at, intercept=intercept, of_mean=of_mean)
     if interpolates(problem, float(found.each @ found.bends)):
         return None
-    columns = found.columns(problem, z)
-    newton = columns is None or problem.penalty.is_smooth
-    around = found.around(problem, z, at[0] if columns is None else columns)
+    around, fits = second_order_fits(problem, found, z, at[0])
     on = problem.penalty.restricted(around.columns)
     assert isinstance(on, Separable)
-    fits = found.in_one_step(around) if newton else together(found.by_descent(around))
     moved, anew = fits.moved, dict[int, Anew]()
     if is_little_work(problem, around.w.size):
         moved, anew = solved_anew(problem, z, around.w, on, fits, intercept=intercept)
 
-    W = around.w + fits.steps
+    models = WithoutEach.at(problem, found, around, fits, anew)
+    V = models.of_rows
     for i, fit in anew.items():
-        W[i] = around.w + fit.step
-    sizes = np.abs(W) * np.sqrt(around.G.diagonal())
-    W[sizes <= _ROUNDING * np.max(sizes, axis=1, keepdims=True, initial=0.0)] = 0.0  # whose signs would be anything
-    active = (W != 0.0) | (on.l1 == 0.0)
-    X, shares = fits.images[:, 0], 1.0 - found.shares
-    U = found.responses(around, X, active)
-    pushes = found.pushes(X, U)
-    V = np.where(pushes < _ALONE, pushes, 0.0)[:, None] * U
-    for i, fit in anew.items():
-        A = np.flatnonzero(active[i])
+        A = np.flatnonzero(models.active[i])
         V[i] = 0.0
-        V[i, A] = solve_dense(fit.G[np.ix_(A, A)] + np.diag(shares[i] * on.l2[A]), fit.images[0, A])
+        l2 = (1.0 - found.shares[i]) * on.l2[A]
+        V[i, A] = solve_dense(fit.G[np.ix_(A, A)] + np.diag(l2), fit.images[0, A])
         V[i] /= found.local.scale  # G is in the units of the problem
     bends = found.weights * problem.datafit.curvature_slope(problem.y, z)
 
     def pull(slopes: Vector) -> Vector:
-        v = ((slopes * shares)[:, None] * V)[active]
-        by_theta = -around.penalty.hyperparam_vjp(np.nonzero(active)[1].astype(np.int32), W[active], v)
+        by_theta = models.by_theta(slopes[:, None] * V)
         if not bends.any():
             return by_theta
         of_models = slopes.copy()
         of_models[list(anew)] = 0.0
-        forces = -bends * _bent(X, V, fits, pushes * of_models, of_models, intercept)
+        X = fits.images[:, 0]
+        forces = -bends * _bent(X, V, fits, models.pushes * of_models, of_models, intercept)
 
         def judge(support: Columns, w_S: Vector, offset: float) -> tuple[float, Vector, float]:
             return 0.0, problem.design.gradient_columns(support, forces), float(forces.sum())

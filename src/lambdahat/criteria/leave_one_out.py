@@ -14,7 +14,8 @@ from scipy.special import expit
 from lambdahat.box_problem import BoxModel, EachLeftOut
 from lambdahat.criteria.at_risk_without_rows import cross_validated_partial_likelihood
 from lambdahat.criteria.base import Data, Fold, Solved, Validating, as_solved, only_changed
-from lambdahat.criteria.each_row import each_left_out, has_slopes
+from lambdahat.criteria.each_left_out import each_left_out, has_slopes
+from lambdahat.criteria.each_row_of_two_stages import two_stages_without_rows
 from lambdahat.criteria.influences import MOST, Influences
 from lambdahat.criteria.information import equal_leverages
 from lambdahat.criteria.optimism import (
@@ -27,14 +28,14 @@ from lambdahat.criteria.optimism import (
     observed_problems,
 )
 from lambdahat.criteria.together import judged_together
-from lambdahat.criteria.without_rows import interpolates, predictions_without_rows, two_stages_without_rows
+from lambdahat.criteria.without_rows import interpolates, predictions_without_rows
 from lambdahat.datafits import Cox, log_probabilities
 from lambdahat.design import FACTORISED
 from lambdahat.hypergradient import Judge
 from lambdahat.linear import Matrix, Vector, by_row
 from lambdahat.penalties import Separable
 from lambdahat.problem import Model, Problem, RowsLeftOut, Solution
-from lambdahat.two_stages import TwoStages
+from lambdahat.two_stages import TwoStages, TwoStagesLeftOut
 
 _MOST_ROWS = 5_000  # of a support vector machine: a matrix of 200 MB
 _ACCURACY = 1e-8  # of its dual, which says where each row is
@@ -199,7 +200,7 @@ def stretches_without_rows(model: BoxModel, y: Vector, weight: Vector) -> tuple[
 class OfPredictions:
     """Judges predictions of each row by a solution without it, given in place of coefficients."""
 
-    problem: EachLeftOut | RowsLeftOut
+    problem: EachLeftOut | RowsLeftOut | TwoStagesLeftOut
 
     @property
     def y(self) -> Vector:

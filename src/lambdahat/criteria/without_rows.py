@@ -14,9 +14,7 @@ from lambdahat.criteria.solved_anew import is_little_work, solved_anew
 from lambdahat.design import Columns
 from lambdahat.linear import Matrix, Vector
 from lambdahat.penalties import Blockwise, Entrywise, Penalty, Separable
-from lambdahat.penalties.base import strength
-from lambdahat.problem import Problem, Solution
-from lambdahat.two_stages import Stages, TwoStages
+from lambdahat.problem import Problem
 
 _FOLLOWS = 0.9
 
@@ -177,43 +175,3 @@ def _gram_of_classes(
             own = np.flatnonzero(of_class == k)
             G[np.ix_(own, own)] += shared[:, own].T @ X[:, own]
     return G, across, np.diag(s @ p) - (s[:, None] * p).T @ p
-
-
-def two_stages_without_rows(problem: TwoStages, solution: Solution, *, intercept: bool) -> Matrix | None:
-    """Predictions of both fits without each row: of the second by the weights that the first one makes without it."""
-    assert isinstance(solution.workspace, Stages)
-    start = solution.workspace.first.w
-    columns, first_steps = _initial(problem.first, start, intercept)
-    second, w = problem.second(start), solution.w
-    support = second.penalty.generalized_support(w)
-    z = second.prediction(support, w[support])
-    last = of_targets(second, z, support, w[support], intercept, columns)
-    if interpolates(second, last.freedom):
-        return None
-    out, S, place = z.copy(), last.support, np.empty(problem.n_features, np.intp)
-    place[last.columns] = np.arange(last.columns.size)
-    factors, l1, signs = problem.penalty.l1_factors[last.columns], last.penalty.l1, np.sign(last.w[S, 0])
-    for block in problem.design.row_blocks(last.columns):
-        rows, Z = block.rows, block.dense()[:, None]
-        initial = np.zeros((len(Z), last.w.size))
-        initial[:, place[columns]] = start[columns] + first_steps[rows]
-        strengths = strength(factors, problem.strengths(initial, last.columns))
-        D, finite = last.newton_steps(rows, Z)[1], np.isfinite(strengths)
-        changes = np.where(finite[:, S], strengths[:, S] - l1[S], 0.0)
-        D[:, 0, S] -= (signs * changes) @ last.newton.inverse
-        D[:, 0] = np.where(finite & ((last.w[:, 0] + D[:, 0]) * last.w[:, 0] > 0.0), D[:, 0], -last.w[:, 0])
-        last.descend(rows, Z, D, strengths)
-        out[rows] += last.moved(rows, Z, D)[:, 0]
-    return out
-
-
-def _initial(problem: Problem, w: Vector, intercept: bool) -> tuple[Columns, Matrix]:
-    """Columns that matter to the first fit, and its steps without each row, shape (n, q)."""
-    support = problem.penalty.generalized_support(w)
-    z = problem.prediction(support, w[support])
-    found = Influences.at(problem, support, w[support], 0.0, intercept=intercept)
-    columns = None if problem.penalty.is_smooth else found.columns(problem, z)
-    if columns is not None:
-        return columns, together(found.by_descent(found.around(problem, z, columns))).steps
-    model = of_targets(problem, z, support, w[support], intercept)
-    return model.columns, np.concatenate([D[:, 0] for *_, D in model.each()])

@@ -21,7 +21,7 @@ from lambdahat.hypergradient.two_stages import through_both
 from lambdahat.linear import Matrix, Vector, rows_used
 from lambdahat.problem import Problem, RowsLeftOut, Solution
 from lambdahat.solvers import polish, polish_box, polish_two_stages, solve
-from lambdahat.two_stages import TwoStages
+from lambdahat.two_stages import TwoStages, TwoStagesLeftOut
 
 
 def _judged(problem: Problem | BoxProblem, solution: Solution, judge: Judge) -> float:
@@ -59,18 +59,19 @@ def _boundary(
     return *boundary(problem, solution, judge, tol=tol), None
 
 
-def _without_rows(
-    problem: RowsLeftOut | EachLeftOut, solution: Solution
-) -> tuple[Vector, Callable[[Vector], Vector]] | None:
+LeftOut = RowsLeftOut | TwoStagesLeftOut | EachLeftOut
+
+
+def _without_rows(problem: LeftOut, solution: Solution) -> tuple[Vector, Callable[[Vector], Vector]] | None:
     """Predictions of each row without it, and from slopes in these to slopes in θ."""
-    if isinstance(problem, RowsLeftOut):
+    if isinstance(problem, RowsLeftOut | TwoStagesLeftOut):
         return problem.without_rows(problem, solution)
     z, by_theta = predictions_without_rows(problem, solution)
     return z, lambda slopes: np.asarray(slopes @ by_theta)
 
 
 def _by_predictions(
-    problem: RowsLeftOut | EachLeftOut, solution: Solution, judge: Judge, *, tol: float, guess: None = None
+    problem: LeftOut, solution: Solution, judge: Judge, *, tol: float, guess: None = None
 ) -> tuple[float, Vector, None]:
     """Of predictions that the judge takes where others take coefficients."""
     found = _without_rows(problem, solution)
@@ -80,7 +81,7 @@ def _by_predictions(
     return value, found[1](slopes), None
 
 
-def _judged_by_predictions(problem: RowsLeftOut | EachLeftOut, solution: Solution, judge: Judge) -> float:
+def _judged_by_predictions(problem: LeftOut, solution: Solution, judge: Judge) -> float:
     found = _without_rows(problem, solution)
     return np.inf if found is None else _judged_rows(judge, found[0])[0]
 
@@ -89,13 +90,15 @@ def _judged_rows(judge: Judge, z: Matrix) -> tuple[float, Matrix]:
     return judge(np.arange(len(z), dtype=np.int32), z, 0.0)[:2]
 
 
+_TWICE = "the adaptive Lasso has two fits, one after the other"
 _BY_ITS_DUAL = "a support vector machine is solved by its dual"
 KINDS: dict[type, Kind] = {
     Problem: Kind(implicit, polish),
     RowsLeftOut: Kind(_by_predictions, polish, "each row has a fit of its own", _judged_by_predictions),
     BoxProblem: Kind(_boundary, polish_box, _BY_ITS_DUAL),
     EachLeftOut: Kind(_by_predictions, polish_box, _BY_ITS_DUAL, _judged_by_predictions),
-    TwoStages: Kind(through_both, polish_two_stages, "the adaptive Lasso has two fits, one after the other"),
+    TwoStages: Kind(through_both, polish_two_stages, _TWICE),
+    TwoStagesLeftOut: Kind(_by_predictions, polish_two_stages, _TWICE, _judged_by_predictions),
 }
 
 
