@@ -28,6 +28,8 @@ _AT_ONCE = 2**22  # numbers in the images of rows that are in memory together
 
 def symmetric_pinv(A: Matrix) -> Matrix:
     """Of a small symmetric matrix that is at least zero, which may be singular by what is the same for all classes."""
+    if A.shape[-1] == 1:
+        return np.divide(1.0, A, out=np.zeros_like(A), where=A > 0.0)
     return np.asarray(np.linalg.pinv(A, rcond=SINGULAR, hermitian=True))
 
 
@@ -96,7 +98,10 @@ class LeftOut:
         of_offset = 0 if self.B is None else T * np.linalg.matrix_rank(self.B, tol=SINGULAR, hermitian=True)
         if S.size == 0:
             return float(of_offset)
-        return float(of_offset) + trace(self.G[np.ix_(S, S)], self._curvature, self.w[S], np.eye(T))
+        G = self.G[np.ix_(S, S)]
+        if isinstance(self.newton, OfOneVector):
+            return float(of_offset) + float(np.sum(self.newton.inverse * G))
+        return float(of_offset) + trace(G, self._curvature, self.w[S], np.eye(T))
 
     def predictions(self, z: Matrix) -> Matrix:
         """Predictions of each row without it; z are those with it."""
@@ -167,16 +172,20 @@ class LeftOut:
         D[:, :, used] = steps
         return D, offsets @ (omegas @ (Z @ D.transpose(0, 2, 1)) + terms)
 
-    @property
+    @cached_property
     def _of_offset(self) -> Matrix:
         """What the offset adds to the response of a row's predictions."""
         return np.zeros_like(self.omegas[0]) if self.B is None else symmetric_pinv(self.B)
 
+    @cached_property
+    def _of_offsets(self) -> Matrix:
+        """The same without each row, ``(B − Ω_i)⁻¹``."""
+        return np.zeros_like(self.omegas) if self.B is None else symmetric_pinv(self.B - self.omegas)
+
     def _offsets(self, rows: slice) -> tuple[Matrix, Matrix]:
         """``(B − Ω_i)⁻¹``, and what the terms of a row are multiplied with to have the offset at its best."""
-        omegas = self.omegas[rows]
-        inverses = np.zeros_like(omegas) if self.B is None else symmetric_pinv(self.B - omegas)
-        return inverses, np.eye(omegas.shape[1]) + omegas @ inverses
+        inverses = self._of_offsets[rows]
+        return inverses, np.eye(inverses.shape[1]) + self.omegas[rows] @ inverses
 
     def descend(self, rows: slice, Z: Matrix, D: Matrix, l1: Matrix | None = None) -> None:
         """Solve without each of some rows, from steps D, which change in place; each may have its own ``l1``."""

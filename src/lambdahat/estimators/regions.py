@@ -56,8 +56,8 @@ def make_region(
         if t_low < t_high:  # else the line is nowhere inside the bounds
             penalty = space.placed(folds[0].problems, space.theta(space.values(origin)))[0].penalty
             lines[tuple(origin)] = Line(origin, direction, t_low, t_high, penalty.is_smooth)
-    for line in lines.values():
-        moved = (line.direction != 0.0) & ~bounded
+    if lines:
+        moved = ~bounded & np.any([line.direction != 0.0 for line in lines.values()], axis=0)
         lower[moved] = np.min([line.origin + line.t_low * line.direction for line in lines.values()], axis=0)[moved]
         upper[moved] = np.max([line.origin + line.t_high * line.direction for line in lines.values()], axis=0)[moved]
     first = list(lines.values()) or [Line(np.zeros(d), np.ones(d), float(lower[0]), float(upper[0]))]

@@ -141,4 +141,7 @@ class Penalty(Protocol):
 
 def strength(factors: Vector, theta: Vector) -> Vector:
     """``factors·theta``, where an infinite factor stays infinite at θ = 0."""
-    return np.where(np.isinf(factors), np.inf, np.where(np.isinf(factors), 0.0, factors) * theta)
+    infinite = np.isinf(factors)
+    if not infinite.any():
+        return factors * theta
+    return np.where(infinite, np.inf, np.where(infinite, 0.0, factors) * theta)

@@ -115,7 +115,7 @@ class Blockwise:
     def without_kinked(self) -> Blockwise:
         return replace(self, norm_factors=np.where(self._kinked, np.inf, self.norm_factors))
 
-    @property
+    @cached_property
     def is_smooth(self) -> bool:
         return not np.any(self._kinked & np.isfinite(self.norms))
 

@@ -77,7 +77,7 @@ class Entrywise:
     def free(self) -> NDArray[np.bool_]:
         return np.asarray(self.l1 == 0.0)
 
-    @property
+    @cached_property
     def is_smooth(self) -> bool:
         return not self.positive and bool(np.all(self.free | self.excluded))
 

@@ -76,7 +76,7 @@ class Separable:
         """Strength of ``½ w_j²``, shape (p,)."""
         return strength(self.l2_factors, self.theta[self.l2_index])
 
-    @property
+    @cached_property
     def is_smooth(self) -> bool:
         return not self.positive and bool(np.all((self.l1 == 0.0) | np.isinf(self.l1)))
 
