@@ -10,7 +10,7 @@ from sklearn.model_selection import LeaveOneOut
 
 import lambdahat as lh
 from lambdahat import ALO, CrossValidation, GradientSearch, hypergradient
-from lambdahat.criteria import each_left_out, each_row_of_blocks, leave_one_out, left_out
+from lambdahat.criteria import by_leverages, each_left_out, each_row_of_blocks, left_out
 from lambdahat.estimators.base import validated
 from lambdahat.solvers import solve_many
 from verdicts import decided
@@ -111,7 +111,7 @@ def test_two_stages(n, p, options):
 
 
 def test_two_stages_of_which_the_first_is_too_large(monkeypatch):
-    monkeypatch.setattr(leave_one_out, "FACTORISED", 10)
+    monkeypatch.setattr(by_leverages, "FACTORISED", 10)
     monkeypatch.setattr(each_left_out, "_MOST_WORK", 0.0)
     X, y = several(40, 12, 0)
     with pytest.raises(ValueError, match=r"12 features that begins with ridge regression.*initial='lasso'"):

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import numpy as np
+
+from lambdahat.box_problem import EachLeftOut
+from lambdahat.criteria.base import Solved
 from lambdahat.criteria.each_row import without_each_row
 from lambdahat.criteria.each_row_of_blocks import without_each_row_of_blocks
 from lambdahat.criteria.each_row_of_two_stages import without_each_row_of_two_stages
+from lambdahat.criteria.optimism import n_values
 from lambdahat.datafits import Cox, RootMeanSquare
+from lambdahat.hypergradient import Judge
+from lambdahat.linear import Vector, by_row
 from lambdahat.penalties import Separable
 from lambdahat.problem import Problem, RowsLeftOut, Solution, WithoutRows
 from lambdahat.two_stages import TwoStages, TwoStagesLeftOut
@@ -59,3 +68,38 @@ class Kept:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Kept, (self.function,)
+
+
+@dataclass(frozen=True, eq=False)
+class OfPredictions:
+    """Judges predictions of each row by a solution without it, given in place of coefficients."""
+
+    problem: EachLeftOut | RowsLeftOut | TwoStagesLeftOut
+
+    @property
+    def y(self) -> Vector:
+        return self.problem.y
+
+    @property
+    def weights(self) -> Vector:
+        return self.problem.design.weights
+
+    def judges(self, problems: Sequence[Any], solved: Sequence[Solved]) -> list[Judge]:
+        return [self.error]
+
+    def predictions(self, rows: Any, z: Vector, offset: float) -> Vector:
+        return z
+
+    def pulled(self, rows: Any, slopes: Vector) -> tuple[Vector, float]:
+        return slopes, 0.0
+
+    def error(self, rows: Any, z: Vector, offset: float) -> tuple[float, Vector, float]:
+        """The mean of the metric, and its slopes in the predictions."""
+        with np.errstate(over="ignore", invalid="ignore"):  # of a row that nothing else holds
+            return *own_metric(self.problem, z), 0.0
+
+
+def own_metric(problem: Any, z: Vector) -> tuple[float, Vector]:
+    """The mean of a problem's metric at predictions of its rows, and its slope in these."""
+    datafit, s, factor = problem.datafit, problem.design.weights, problem.datafit.metric_factor / n_values(problem)
+    return factor * datafit.value(problem.y, z, s), factor * by_row(s, datafit.gradient(problem.y, z))

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lambdahat.criteria.base import as_solved
-from lambdahat.criteria.influences import Around, Fits, Influences
+from lambdahat.criteria.influences import Around, Fits, Influences, without_rounding
 from lambdahat.criteria.solved_anew import Anew, is_little_work, solved_anew
 from lambdahat.criteria.without_rows import interpolates, together
 from lambdahat.design import Columns
@@ -28,7 +28,7 @@ from lambdahat.linear import Matrix, Vector, solve_dense
 from lambdahat.penalties import Separable
 from lambdahat.problem import Problem, Solution
 
-_ROUNDING, _TIGHTEST, _ALONE = 1e-9, 1e-10, 1e5  # the last: of rows that nothing else holds
+_TIGHTEST, _ALONE = 1e-10, 1e5  # the last: of rows that nothing else holds
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,8 +67,7 @@ class WithoutEach:
         W = around.w + fits.steps
         for i, fit in (anew or {}).items():
             W[i] = around.w + fit.step
-        sizes = np.abs(W) * np.sqrt(around.G.diagonal())
-        W[sizes <= _ROUNDING * np.max(sizes, axis=1, keepdims=True, initial=0.0)] = 0.0  # whose signs would be anything
+        W = without_rounding(W, around.G)
         active = (W != 0.0) | (problem.penalty.l1[around.columns] == 0.0)
         U = found.responses(around, fits.images[:, 0], active)
         return cls(found, around, fits, W, active, U, found.pushes(fits.images[:, 0], U))

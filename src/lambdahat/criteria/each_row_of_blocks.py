@@ -14,7 +14,7 @@ from collections.abc import Callable
 import numpy as np
 
 from lambdahat.criteria.base import as_solved
-from lambdahat.criteria.influences import Fits
+from lambdahat.criteria.influences import Fits, without_rounding
 from lambdahat.criteria.left_out import LeftOut, respond
 from lambdahat.criteria.solved_anew import Anew, is_little_work, solved_anew
 from lambdahat.criteria.without_rows import interpolates, of_classes, of_targets
@@ -24,7 +24,7 @@ from lambdahat.linear import Matrix, Vector
 from lambdahat.penalties import Blockwise, Separable
 from lambdahat.problem import Problem, Solution
 
-_ROUNDING, _TIGHTEST = 1e-9, 1e-10
+_TIGHTEST = 1e-10
 
 
 def without_each_row_of_blocks(
@@ -49,8 +49,7 @@ def without_each_row_of_blocks(
     W = model.w.T + D
     for i, fit in anew.items():
         W[i, 0], D[i] = model.w[:, 0] + fit.step, 0.0  # the model's own step may be of no use
-    sizes = np.abs(W) * np.sqrt(model.G.diagonal())
-    W[sizes <= _ROUNDING * sizes.max(axis=(1, 2), keepdims=True, initial=0.0)] = 0.0
+    W = without_rounding(W, model.G)
     every = slice(0, len(W))
 
     def pull(slopes: Matrix) -> Vector:

@@ -18,15 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lambdahat.criteria.each_row import WithoutEach, second_order_fits
-from lambdahat.criteria.influences import Around, Fits, Influences
+from lambdahat.criteria.influences import Around, Fits, Influences, without_rounding
 from lambdahat.criteria.left_out import LeftOut
 from lambdahat.criteria.without_rows import interpolates, of_targets
 from lambdahat.linear import Matrix, Vector
 from lambdahat.penalties.base import strength
 from lambdahat.problem import Problem, Solution
 from lambdahat.two_stages import Stages, TwoStages
-
-_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,9 +113,7 @@ def without_each_row_of_two_stages(
     if both is None:
         return None
     last, around = both.last, both.around
-    W = last.w.T + both.D
-    sizes = np.abs(W) * np.sqrt(last.G.diagonal())
-    W[sizes <= _ROUNDING * sizes.max(axis=2, keepdims=True, initial=0.0)] = 0.0
+    W = without_rounding(last.w.T + both.D, last.G)
 
     def pull(slopes: Vector) -> Vector:
         V, _ = last.responses(slice(0, len(z)), both.Z, W, slopes[:, None, None])

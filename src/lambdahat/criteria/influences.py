@@ -23,7 +23,7 @@ MOST = 1.0 - 1e-6  # leverage of a row that is fitted whatever its target
 _DEVIATIONS, _MOST_SHARE, _FEW, _LITTLE_WORK, MOST_WORK = 4.0, 0.9, 20, 4e6, 2e9
 _SWEEPS, _SETTLED = 100, 1e-4
 _CHANGES, _ROUNDS = 64, 30
-_REGULAR = 1e-6
+_REGULAR, _ROUNDING = 1e-6, 1e-9
 _DEPENDENT = 1e-10  # of the variance of a column
 _SURE = 0.99  # leverage of a row beyond which a Newton step without it says nothing
 _TIMES = 3  # that the size of residuals without a row is computed anew
@@ -45,6 +45,13 @@ class Fits:
     images: Matrix
     steps: Matrix
     moved: Matrix
+
+
+def without_rounding(W: Matrix, G: Matrix) -> Matrix:
+    """Coefficients of n fits, shape (n, …, q), without those that are rounding, whose signs would be anything."""
+    sizes = np.abs(W) * np.sqrt(G.diagonal())
+    largest = np.max(sizes, axis=tuple(range(1, W.ndim)), keepdims=True, initial=0.0)
+    return np.where(sizes <= _ROUNDING * largest, 0.0, W)
 
 
 @dataclass(frozen=True, eq=False)
