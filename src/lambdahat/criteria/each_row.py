@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from lambdahat.criteria.base import as_solved
 from lambdahat.criteria.influences import Around, Fits, Influences, without_rounding
+from lambdahat.criteria.newton_steps import along_both
 from lambdahat.criteria.solved_anew import Anew, is_little_work, solved_anew
 from lambdahat.criteria.without_rows import interpolates, together
 from lambdahat.design import Columns
@@ -133,8 +134,10 @@ def without_each_row(
             return by_theta
         of_models = slopes.copy()
         of_models[list(anew)] = 0.0
-        X = fits.images[:, 0]
-        forces = -bends * _bent(X, V, fits, models.pushes * of_models, of_models, intercept)
+        levels = fits.moved - np.sum(fits.images[:, 0] * fits.steps, axis=1)[:, None]
+        offsets = intercept * (models.pushes * of_models)[:, None]
+        along = along_both(fits.images, fits.steps, levels, of_models[:, None] * V, offsets)
+        forces = -bends * along[:, 0, 0]
 
         def judge(support: Columns, w_S: Vector, offset: float) -> tuple[float, Vector, float]:
             return 0.0, problem.design.gradient_columns(support, forces), float(forces.sum())
@@ -143,16 +146,3 @@ def without_each_row(
         return by_theta + implicit(problem, solution, judge, tol=tol)[1]
 
     return z + moved[:, 0], pull
-
-
-def _bent(X: Matrix, V: Matrix, fits: Fits, by_offset: Vector, slopes: Vector, intercept: bool) -> Vector:
-    """What a second-order model loses of the slopes, per unit by which the curvature of a row rises.
-
-    With ``u_ik`` by how much the prediction of row k moves without row i, and ``v_ik`` by how much it follows a unit of
-    force on that, ``Σ_{i≠k} slopes_i u_ik v_ik``: for each row k a quadratic form of its image.
-    """
-    ones = np.full((len(X), 1), float(intercept))
-    images, follows = np.hstack([X, ones]), np.hstack([slopes[:, None] * V, by_offset[:, None] * ones])
-    moves = np.hstack([fits.steps, fits.moved - np.sum(X * fits.steps, axis=1)[:, None]])
-    own = np.sum(images * follows, axis=1) * np.sum(images * moves, axis=1)
-    return np.asarray(np.sum((images @ (follows.T @ moves)) * images, axis=1) - own)

@@ -15,12 +15,13 @@ import numpy as np
 
 from lambdahat.criteria.base import as_solved
 from lambdahat.criteria.influences import Fits, without_rounding
-from lambdahat.criteria.left_out import LeftOut, respond
+from lambdahat.criteria.left_out import respond
+from lambdahat.criteria.newton_steps import along_both
 from lambdahat.criteria.solved_anew import Anew, is_little_work, solved_anew
 from lambdahat.criteria.without_rows import interpolates, of_classes, of_targets
 from lambdahat.design import Columns
 from lambdahat.hypergradient import implicit
-from lambdahat.linear import Matrix, Vector
+from lambdahat.linear import Matrix, Vector, by_row
 from lambdahat.penalties import Blockwise, Separable
 from lambdahat.problem import Problem, Solution
 
@@ -61,7 +62,9 @@ def without_each_row_of_blocks(
         if problem.datafit.quadratic:
             return by_theta
         V[list(anew)] = offsets[list(anew)] = 0.0
-        forces = -_bent(problem, z, model, Fits(Z, D[:, 0], moved), V[:, 0], offsets[:, :, 0])
+        levels = moved - np.einsum("irq,iq->ir", Z, D[:, 0])
+        along = along_both(Z, D[:, 0], levels, V[:, 0], offsets[:, :, 0])
+        forces = -by_row(problem.design.weights * model.scale, _bent(problem, z, along))
 
         def judge(support: Columns, w_S: Matrix, offset: Vector) -> tuple[float, Matrix, Vector]:
             return 0.0, problem.design.gradient_columns(support, forces), forces.sum(axis=0)
@@ -79,29 +82,16 @@ def _alone(fit: Anew, penalty: Separable | Blockwise, W: Matrix, terms: Matrix, 
     return D
 
 
-def _bent(problem: Problem, z: Matrix, model: LeftOut, fits: Fits, V: Matrix, offsets: Matrix) -> Matrix:
-    """What second-order models lose of the slopes, per unit by which the predictions of a row rise.
+def _bent(problem: Problem, z: Matrix, along: Matrix) -> Matrix:
+    """The third derivative of the loss of each row, taken ``along`` two of its three directions, shape (n, r, r).
 
-    With ``u_ik`` by how much the prediction of row k moves without row i, and ``v_ik`` by how much it follows the force
-    on that, the sum over ``i ≠ k`` of the third derivative of the loss of row k along both.
+    Of classes, with ``p`` the probabilities and ``Ω = diag(p) − p pᵀ``, along ``v uᵀ`` it is
+    ``p∘(v∘u) − p ⟨p, v∘u⟩ − Ω (⟨p, u⟩ v + ⟨p, v⟩ u)``.
     """
-    n, r, q = fits.images.shape
-    flat = fits.images.reshape(n * r, q)
-    levels = fits.moved.reshape(n, r) - np.einsum("irq,iq->ir", fits.images, fits.steps)
-    each = []
-    for steps, offset in ((fits.steps, levels), (V, offsets)):
-        moves = (steps @ flat.T).reshape(n, n, r) + offset[:, None]
-        moves[np.arange(n), np.arange(n)] = 0.0
-        each.append(moves)
-    U, follows = each
-    s = problem.design.weights * model.scale
     if problem.datafit.row_wise:
-        return np.asarray(s * problem.datafit.curvature_slope(problem.y, z) * np.sum(U * follows, axis=0)[:, 0])
+        return problem.datafit.curvature_slope(problem.y, z) * along[:, 0, 0]
     p = problem.datafit.response(z)
-    along, across = np.sum(U * p, axis=2)[..., None], np.sum(follows * p, axis=2)[..., None]
-    both, mixed = np.sum(U * follows, axis=0), np.sum(along * follows + across * U, axis=0)
-
-    def curved(v: Matrix) -> Matrix:
-        return np.asarray(p * (v - np.sum(p * v, axis=1, keepdims=True)))
-
-    return s[:, None] * (curved(both) - curved(mixed))
+    both = np.diagonal(along, axis1=1, axis2=2)
+    mixed = ((along + along.transpose(0, 2, 1)) @ p[:, :, None])[:, :, 0]
+    bent = both - mixed
+    return np.asarray(p * (bent - np.sum(p * bent, axis=1, keepdims=True)))

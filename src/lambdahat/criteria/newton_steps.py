@@ -33,6 +33,21 @@ def times(D: Matrix, A: Matrix) -> Matrix:
     return (rows @ A).reshape(*D.shape[:2], A.shape[1])
 
 
+def along_both(Z: Matrix, steps: Matrix, levels: Matrix, follows: Matrix, offsets: Matrix) -> Matrix:
+    """``Σ_{i≠k} v_ik u_ikᵀ`` of each of n rows, shape (n, r, r): what a third derivative is to be taken along.
+
+    With ``u_ik = Z_k steps_i + levels_i`` by how much the r predictions of row k move without row i, and ``v_ik`` the
+    same of ``follows`` and ``offsets``, by how much they follow a force on row i. The images ``Z``, of shape (n, r, q),
+    are applied to a sum over all rows.
+    """
+    n, r = Z.shape[:2]
+    images = np.concatenate([Z, np.broadcast_to(np.eye(r), (n, r, r))], axis=2)
+    moves, follow = np.hstack([steps, levels]), np.hstack([follows, offsets])
+    each = times(images, follow.T @ moves) @ images.transpose(0, 2, 1)
+    own_moves, own_follow = (np.einsum("irq,iq->ir", images, vectors) for vectors in (moves, follow))
+    return np.asarray(each - own_follow[:, :, None] * own_moves[:, None])
+
+
 @dataclass(frozen=True, eq=False)
 class OfOneVector:
     """Of coefficients that are one vector, with r predictions a row.
