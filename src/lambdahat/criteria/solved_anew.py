@@ -23,7 +23,7 @@ _ROUNDS, _HALVES, _SETTLED = 5, 8, 0.03
 def is_little_work(problem: Problem, q: int) -> bool:
     """Whether to compute all predictions without each row, of q coefficients, of a loss that is no quadratic."""
     bends = not (problem.datafit.quadratic or isinstance(problem.datafit, RootMeanSquare))
-    return bends and float(problem.y.size) * len(problem.y) * q <= _LITTLE_WORK
+    return bends and float(problem.y.size) * len(problem.y) * max(q, 1) <= _LITTLE_WORK
 
 
 def solved_anew(
