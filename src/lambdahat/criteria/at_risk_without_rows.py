@@ -165,7 +165,8 @@ class AtRisk:
             return np.asarray(left.hessian(V @ X, which[on]) @ X.T + rest[on] * (V @ C))
 
         on = self.penalty.restricted(S)
-        pulls = slopes[:, S] + rest * np.stack([on.gradient(self.w[S] + d) for d in D[:, S]])
+        there = D[:, S] if D.any() else D[:1, S]  # at first they are all at the fit
+        pulls = slopes[:, S] + rest * np.stack([on.gradient(self.w[S] + d) for d in there])
         found = _conjugate_gradients(product, -pulls @ self.root)
         steps = np.zeros_like(D)
         steps[:, S] = found @ self.root.T
