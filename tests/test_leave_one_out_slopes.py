@@ -83,7 +83,7 @@ def settled(monkeypatch):
     monkeypatch.setattr(influences, "_SETTLED", 1e-11)
     monkeypatch.setattr(influences, "_SWEEPS", 10_000)
     for effort in ("_SETTLED", "_ROUGHLY"):
-        monkeypatch.setattr(left_out, effort, (1e-11, 1e-11, 10_000))
+        monkeypatch.setattr(left_out, effort, left_out.Effort(1e-11, 1e-11, 10_000))
 
 
 @pytest.mark.parametrize("changes", [64, 1])

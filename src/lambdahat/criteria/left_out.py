@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,10 +21,19 @@ from lambdahat.penalties import Blockwise, Separable
 SINGULAR = 1e-10
 _INFINITE = 1e100
 _LITTLE_WORK = 5e6  # rows times the square of coefficients
-# Tolerances of solutions and of responses, and most sweeps for them, where work is little and where it is not.
-_SETTLED, _ROUGHLY = (1e-4, 1e-3, 1_000), (1e-3, 1e-2, 100)
 _SURE = 0.99  # leverage of a row beyond which a Newton step without it says nothing
 _AT_ONCE = 2**22  # numbers in the images of rows that are in memory together
+
+
+class Effort(NamedTuple):
+    """Tolerances of solutions and of responses, and how many sweeps there are for each at most."""
+
+    solutions: float
+    responses: float
+    sweeps: int
+
+
+_SETTLED, _ROUGHLY = Effort(1e-4, 1e-3, 1_000), Effort(1e-3, 1e-2, 100)  # where work is little, and where it is not
 
 
 def symmetric_pinv(A: Matrix) -> Matrix:
@@ -120,7 +130,7 @@ class LeftOut:
         return float(len(self.shares)) * self.w.size * len(self.w)
 
     @property
-    def _efforts(self) -> tuple[float, float, int]:
+    def _effort(self) -> Effort:
         return _SETTLED if self._work <= _LITTLE_WORK else _ROUGHLY
 
     def each(self) -> Iterator[tuple[slice, Matrix, Matrix, Matrix]]:
@@ -168,7 +178,7 @@ class LeftOut:
         used = self.penalty.whole_blocks(moving.astype(np.int32))
         W, some, steps = (np.ascontiguousarray(vectors[:, :, used]) for vectors in (W, Z, D))
         of_rows = (some, follows @ omegas, follows @ terms, self.shares[rows])
-        respond(self.G[np.ix_(used, used)], W, self.penalty.restricted(used), *of_rows, steps, self._efforts)
+        respond(self.G[np.ix_(used, used)], W, self.penalty.restricted(used), *of_rows, steps, self._effort)
         D[:, :, used] = steps
         return D, offsets @ (omegas @ (Z @ D.transpose(0, 2, 1)) + terms)
 
@@ -193,7 +203,7 @@ class LeftOut:
         of_rows = (Z, follows @ self.omegas[rows], follows @ self.terms[rows], self.shares[rows])
         images = times(D, self.G)
         slopes, size = images + self.gradient.T, sizes(D, images)
-        descend(self.G, self.w, self.penalty, *of_rows, D, slopes, size, l1, self._efforts)
+        descend(self.G, self.w, self.penalty, *of_rows, D, slopes, size, l1, self._effort)
 
     def moved(self, rows: slice, Z: Matrix, D: Matrix) -> Matrix:
         """By how much predictions of rows move with steps D, and the best offset."""
@@ -205,7 +215,7 @@ class LeftOut:
 def descend(
     G: Matrix, w: Matrix, penalty: Separable | Blockwise, Z: Matrix, omegas: Matrix, terms: Matrix, shares: Vector,
     D: Matrix, slopes: Matrix, size: Vector, l1: Matrix | None = None,
-    efforts: tuple[float, float, int] = _SETTLED,
+    effort: Effort = _SETTLED,
 ) -> None:  # fmt: skip
     """Solve without each of m rows, by descent from steps ``D`` of shape (m, T, q), which change in place.
 
@@ -213,26 +223,25 @@ def descend(
     little against, and ``l1``, of shape (m, q), strengths in the place of the penalty's. See
     :func:`lambdahat.kernels.left_out.without_rows_of_blocks`.
     """
-    tol, _, sweeps = efforts
     left_out.without_rows_of_blocks(
         G, *_strengths(G, penalty, l1), np.ascontiguousarray(w.T), Z, omegas, terms, shares, D, slopes,
-        size, sweeps, tol,
+        size, effort.sweeps, effort.solutions,
     )  # fmt: skip
 
 
 def respond(
     G: Matrix, W: Matrix, penalty: Separable | Blockwise, Z: Matrix, omegas: Matrix, terms: Matrix, shares: Vector,
-    D: Matrix, efforts: tuple[float, float, int] = _SETTLED,
+    D: Matrix, effort: Effort = _SETTLED,
 ) -> None:  # fmt: skip
     """By how much coefficients ``W`` without each of m rows, shape (m, T, q), follow a force ``terms`` on that row.
 
     By descent from ``D``, which changes in place. See :func:`lambdahat.kernels.left_out.respond_of_blocks`.
     """
-    slopes, (_, tol, sweeps) = times(D, G), efforts
-    size = sizes(D, slopes)
+    slopes = times(D, G)
     left_out.respond_of_blocks(
-        G, *_strengths(G, penalty, None), W, Z, omegas, terms, shares, D, slopes, size, sweeps, tol
-    )
+        G, *_strengths(G, penalty, None), W, Z, omegas, terms, shares, D, slopes, sizes(D, slopes),
+        effort.sweeps, effort.responses,
+    )  # fmt: skip
 
 
 def _strengths(
