@@ -86,9 +86,7 @@ class WithoutEach:
 
     def by_theta(self, V: Matrix) -> Vector:
         """``−Σ_i ∂_θ⟨∇g(w_i), v_i⟩``, of the penalty that is left without each row."""
-        left = ((1.0 - self.found.shares)[:, None] * V)[self.active]
-        columns = np.nonzero(self.active)[1].astype(np.int32)
-        return -self.around.penalty.hyperparam_vjp(columns, self.W[self.active], left)
+        return -self.around.penalty.hyperparam_vjp_of_many(self.W, (1.0 - self.found.shares)[:, None] * V)
 
 
 def second_order_fits(problem: Problem, found: Influences, z: Vector, support: Columns) -> tuple[Around, Fits]:

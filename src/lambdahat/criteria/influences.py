@@ -100,7 +100,7 @@ class Around:
     def is_regular(self) -> bool:
         """Whether the support is independent columns; else :attr:`inverse` is a pseudo-inverse."""
         m = self.n_used
-        force = np.random.default_rng(0).normal(size=m) * np.sqrt(self.G.diagonal()[:m])
+        force = np.cos(np.arange(1.0, m + 1.0) ** 2) * np.sqrt(self.G.diagonal()[:m])  # in no direction of its own
         step = self.inverse @ force
         rest = self.G[:m, :m] @ step + self.l2[:m] * step - force
         return bool(np.linalg.norm(rest) <= _REGULAR * np.linalg.norm(force))
@@ -182,15 +182,17 @@ class Influences:
         slopes, bends = problem.datafit.gradient(problem.y, z), problem.datafit.curvature(problem.y, z)
         forms, drift, inverse = np.full(design.shape[0], float(intercept)), np.zeros(design.shape[0]), None
         pull = -design.gradient_columns(support, design.weights * slopes)  # ∇g, at a solution
-        step = local.solve_support(support, w_S, pull, atol=1e-8 * float(np.abs(pull).max(initial=0.0)))
+        step = np.zeros_like(w_S)
         if support.size:
             curvature, rows = local.penalty.restricted(support).curvature(w_S), local.design.rows
             if np.all(curvature.diagonal > 0.0) and curvature.U is None and rows.size < support.size:
                 forms[rows] += leverages_by_rows(local, support, curvature.diagonal) / local.design.weights[rows]
+                step = local.solve_support(support, w_S, pull, atol=1e-8 * float(np.abs(pull).max()))
             else:
                 A = local.design.support_gram(support)
                 curvature.add_to(A)
                 inverse = pseudo_inverse(A)
+                step = inverse @ pull
                 for block in local.design.row_blocks(support):
                     forms[block.rows] += block.dots(block.times(inverse))
             drift = local.design.product(support, step)

@@ -13,7 +13,7 @@ from lambdahat.criteria.left_out import LeftOut, symmetric_pinv
 from lambdahat.criteria.solved_anew import is_little_work, solved_anew
 from lambdahat.design import Columns
 from lambdahat.linear import Matrix, Vector
-from lambdahat.penalties import Blockwise, Entrywise, Penalty, Separable
+from lambdahat.penalties import Blockwise, Entrywise, Separable
 from lambdahat.problem import Problem
 
 _FOLLOWS = 0.9
@@ -98,7 +98,7 @@ def of_targets(
 
     def hyperparam_vjp(W: Matrix, V: Matrix) -> Vector:
         of_columns = (n_vectors.transpose(0, 2, 1).reshape(len(W), *w[columns].shape) for n_vectors in (W, V))
-        return of_many(on, *of_columns)
+        return on.hyperparam_vjp_of_many(*of_columns)
 
     return LeftOut(
         local.design, columns, lambda X: X[:, None], local.design.support_gram(columns),
@@ -107,15 +107,6 @@ def of_targets(
         (weights * bends)[:, None, None], weights[:, None, None] * slopes, problem.design.weights,
         hyperparam_vjp, local.scale,
     )  # fmt: skip
-
-
-def of_many(penalty: Penalty, W: Matrix, V: Matrix) -> Vector:
-    """``Σ_i ∂_θ⟨∇g(w_i), v_i⟩`` of coefficients and vectors of shape (n, q, …)."""
-    if isinstance(penalty, Blockwise):
-        return penalty.hyperparam_vjp_of_many(W, V)
-    n, q = W.shape[:2]
-    columns = np.tile(np.arange(q, dtype=np.int32), n)
-    return penalty.hyperparam_vjp(columns, *(vectors.reshape(n * q, *W.shape[2:]) for vectors in (W, V)))
 
 
 def of_classes(problem: Problem, z: Matrix, support: Columns, w_S: Matrix, intercept: bool) -> LeftOut:
@@ -148,7 +139,7 @@ def of_classes(problem: Problem, z: Matrix, support: Columns, w_S: Matrix, inter
     def hyperparam_vjp(W: Matrix, V: Matrix) -> Vector:
         of_columns = np.zeros((2, len(W), *on.shape))
         of_columns[:, :, on] = W[:, 0], V[:, 0]
-        return of_many(penalty.restricted(columns), *of_columns)
+        return penalty.restricted(columns).hyperparam_vjp_of_many(*of_columns)
 
     bends = p[:, :, None] * np.eye(p.shape[1]) - p[:, :, None] * p[:, None, :]
     return LeftOut(

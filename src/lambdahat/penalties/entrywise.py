@@ -180,6 +180,11 @@ class Entrywise:
         by_column = np.asarray(np.sum(self._slopes(support, w_S) * v, axis=0))
         return by_column if self.theta.size > 1 else by_column.sum(keepdims=True)
 
+    def hyperparam_vjp_of_many(self, W: Matrix, V: Matrix) -> Vector:
+        """The sum of :meth:`hyperparam_vjp` over n solutions, of which all rows are given, shape (n, p, K)."""
+        by_column = np.asarray(np.einsum("ijk,ijk,j->k", np.sign(W), V, self.factors))
+        return by_column if self.theta.size > 1 else by_column.sum(keepdims=True)
+
     def _slopes(self, support: NDArray[np.int32], w_S: Matrix) -> Matrix:
         """``∂_θ`` of the gradient, entry by entry."""
         return np.where(w_S != 0.0, self.factors[support, None], 0.0) * np.sign(w_S)

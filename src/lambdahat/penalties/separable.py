@@ -197,6 +197,13 @@ class Separable:
         by_l2 = np.bincount(self.l2_index[support], self.l2_factors[support] * w_S * v, minlength=d)
         return np.asarray(by_l1 + by_l2, dtype=np.float64)
 
+    def hyperparam_vjp_of_many(self, W: Matrix, V: Matrix) -> Vector:
+        """The sum of :meth:`hyperparam_vjp` over n solutions, of which all coefficients are given, shape (n, p)."""
+        d = self.theta.size
+        by_l1 = np.bincount(self.l1_index, self.l1_factors * np.einsum("ij,ij->j", np.sign(W), V), minlength=d)
+        by_l2 = np.bincount(self.l2_index, self.l2_factors * np.einsum("ij,ij->j", W, V), minlength=d)
+        return np.asarray(by_l1 + by_l2, dtype=np.float64)
+
 
 def _stay_positive(w: Vector, d: Vector, t: float, zero: int) -> tuple[float, int]:
     falling = np.flatnonzero(d < 0.0)
