@@ -43,7 +43,7 @@ def without_each_row_of_blocks(
     parts = [(Z, D, model.moved(rows, Z, D)) for rows, Z, _, D in model.each()]
     Z, D, moved = (np.concatenate(each) for each in zip(*parts, strict=True))
     anew = dict[int, Anew]()
-    on = model.penalty.scaled(1.0 / model.scale)
+    on = model.own_penalty
     if len(model.w.T) == 1 and is_little_work(problem, len(model.w)):
         moved, anew = solved_anew(problem, z, model.w[:, 0], on, Fits(Z, D[:, 0], moved), intercept=intercept)
 

@@ -96,6 +96,11 @@ class LeftOut:
     hyperparam_vjp: Callable[[Matrix, Matrix], Vector]
     scale: float = 1.0
 
+    @property
+    def own_penalty(self) -> Separable | Blockwise:
+        """In the units of the objective."""
+        return self.penalty.scaled(1.0 / self.scale)
+
     @cached_property
     def _curvature(self) -> Curvature:
         w_S = self.w[self.support]

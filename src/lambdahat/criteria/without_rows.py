@@ -44,9 +44,7 @@ def predictions_without_rows(
     if not model.descends or model.w.shape[1] > 1:
         return model.predictions(z)
     fits = (Fits(Z, D[:, 0], model.moved(rows, Z, D)) for rows, Z, _, D in model.each())
-    penalty = problem.penalty.restricted(model.columns) if problem.datafit.row_wise else model.penalty
-    assert isinstance(penalty, Separable | Blockwise)
-    return _predictions(problem, z, model.w[:, 0], penalty, fits, intercept)
+    return _predictions(problem, z, model.w[:, 0], model.own_penalty, fits, intercept)
 
 
 def _predictions(
