@@ -130,6 +130,20 @@ def test_of_blocks_and_targets_they_are_those_of_n_fits(name, n, p, share, settl
     np.testing.assert_allclose(found.gradient, n_fits.gradient, rtol=1e-4, atol=1e-5 * np.abs(n_fits.gradient).max())
 
 
+@pytest.mark.parametrize("share", [0.2, 0.06])
+@pytest.mark.parametrize("name", [*TARGETS, *BLOCKS])
+def test_single_precision_loses_nothing_that_counts(name, share, settled, monkeypatch):
+    X, Y = of_several(40, 30)
+    y = Y if name in TARGETS else Y[:, 0]
+    model = (TARGETS | BLOCKS)[name](share * np.abs(X.T @ (Y - Y.mean(axis=0))).max() / 40, 30)
+    double = hypergradient(model, X, y, criterion=ALO(), tol=1e-12)
+    monkeypatch.setattr(left_out, "_SETTLED", left_out.Effort(1e-6, 1e-6, 10_000, np.float32))
+    single = hypergradient(model, X, y, criterion=ALO(), tol=1e-12)
+    assert single.value != double.value
+    assert single.value == pytest.approx(double.value, rel=1e-6)
+    np.testing.assert_allclose(single.gradient, double.gradient, rtol=1e-3)
+
+
 @pytest.mark.parametrize("share", [0.4, 0.1])
 @pytest.mark.parametrize(("n", "p"), SIZES)
 @pytest.mark.parametrize("name", TWO_STAGES)

@@ -14,7 +14,7 @@ FIT_EVERYTHING = """
 import importlib, json, pkgutil
 import numpy as np, scipy.sparse
 import lambdahat.kernels
-from lambdahat import ElasticNet, GradientSearch, HeldOut, Lasso, Ridge, SparseLogisticRegression, WeightedLasso
+from lambdahat import ALO, ElasticNet, GradientSearch, HeldOut, Lasso, Ridge, SparseLogisticRegression, WeightedLasso
 from lambdahat import AdaptiveLasso, CoxLasso, GroupLasso, LinearSVR, MultinomialLogistic, MultiTaskElasticNet
 from lambdahat import MultiTaskLasso, OneVsRestLogistic
 from lambdahat import SparseGroupLasso, hypergradient
@@ -57,6 +57,8 @@ for dtype in (np.float64, np.float32):
 X = rng.normal(size=(40, 6000))
 ElasticNet(1.0, l1_ratio=1e-3).fit(X, rng.normal(size=40))  # thousands in the support
 MultiTaskElasticNet(1.0, l1_ratio=1e-3).fit(X, rng.normal(size=(40, 1)))
+many_columns = GroupLasso(2, 0.01), rng.normal(size=(150, 400)), rng.normal(size=150)
+hypergradient(*many_columns, criterion=ALO())  # in single precision
 
 found = {}
 for info in pkgutil.iter_modules(lambdahat.kernels.__path__, "lambdahat.kernels."):

@@ -10,7 +10,7 @@ import numpy as np
 
 from lambdahat.criteria.degrees_of_freedom import columns_at_risk, pseudo_inverse
 from lambdahat.criteria.influences import nearest
-from lambdahat.criteria.left_out import descend
+from lambdahat.criteria.left_out import descend, effort_for
 from lambdahat.datafits.cox import Cox, WithoutRows
 from lambdahat.datafits.survival import RiskSets, Rows
 from lambdahat.design import Columns
@@ -113,7 +113,7 @@ class AtRisk:
     def left_out(self, places: Rows) -> float:
         """The part of some rows in the criterion."""
         smooth, shares = self.penalty.is_smooth, self.sets.weights[places]
-        numbers = np.arange(places.size)
+        numbers, effort = np.arange(places.size), effort_for(float(self.z.size) * self.w.size**2)
         left = self.datafit.without_rows(np.broadcast_to(self.z, (places.size, self.z.size)), places)
         slopes = left.gradients @ self.X
         D, images = self._newton(left, numbers, shares, np.zeros_like(slopes), slopes)
@@ -129,9 +129,8 @@ class AtRisk:
             if not smooth:
                 now = before[:, None].copy()
                 of_rows = (Z[moving], omegas[moving], np.zeros((moving.size, 2, 1)), shares[moving])
-                descend(
-                    self.G, self.w[:, None], self.penalty, *of_rows, now, slopes[moving][:, None], self._sizes(before)
-                )
+                at = slopes[moving][:, None], self._sizes(before)
+                descend(self.G, self.w[:, None], self.penalty, *of_rows, now, *at, effort=effort)
                 D[moving] = now[:, 0]
             if turn > 0:
                 moving = moving[self._sizes(D[moving] - before) > _SETTLED * self._sizes(D[moving])]

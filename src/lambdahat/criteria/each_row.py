@@ -116,17 +116,17 @@ def without_each_row(
     if is_little_work(problem, around.w.size):
         moved, anew = solved_anew(problem, z, around.w, on, fits, intercept=intercept)
 
-    models = WithoutEach.at(problem, found, around, fits, anew)
-    V = models.of_rows
-    for i, fit in anew.items():
-        A = np.flatnonzero(models.active[i])
-        V[i] = 0.0
-        l2 = (1.0 - found.shares[i]) * on.l2[A]
-        V[i, A] = solve_dense(fit.G[np.ix_(A, A)] + np.diag(l2), fit.images[0, A])
-        V[i] /= found.local.scale  # G is in the units of the problem
     bends = found.weights * problem.datafit.curvature_slope(problem.y, z)
 
     def pull(slopes: Vector) -> Vector:
+        models = WithoutEach.at(problem, found, around, fits, anew)
+        V = models.of_rows
+        for i, fit in anew.items():
+            A = np.flatnonzero(models.active[i])
+            V[i] = 0.0
+            l2 = (1.0 - found.shares[i]) * on.l2[A]
+            V[i, A] = solve_dense(fit.G[np.ix_(A, A)] + np.diag(l2), fit.images[0, A])
+            V[i] /= found.local.scale  # G is in the units of the problem
         by_theta = models.by_theta(slopes[:, None] * V)
         if not bends.any():
             return by_theta

@@ -47,15 +47,13 @@ def without_each_row_of_blocks(
     if len(model.w.T) == 1 and is_little_work(problem, len(model.w)):
         moved, anew = solved_anew(problem, z, model.w[:, 0], on, Fits(Z, D[:, 0], moved), intercept=intercept)
 
-    W = model.w.T + D
-    for i, fit in anew.items():
-        W[i, 0], D[i] = model.w[:, 0] + fit.step, 0.0  # the model's own step may be of no use
-    W = without_rounding(W, model.G)
-    every = slice(0, len(W))
-
     def pull(slopes: Matrix) -> Vector:
+        W = model.w.T + D
+        for i, fit in anew.items():
+            W[i, 0], D[i] = model.w[:, 0] + fit.step, 0.0  # the model's own step may be of no use
+        W = without_rounding(W, model.G)
         terms = slopes.reshape(len(W), Z.shape[1], -1)
-        V, offsets = model.responses(every, Z, W, terms)
+        V, offsets = model.responses(slice(0, len(W)), Z, W, terms)
         for i, fit in anew.items():
             V[i] = _alone(fit, on, W[i : i + 1], terms[i : i + 1], model.shares[i : i + 1])[0] / model.scale
         by_theta = -model.hyperparam_vjp(W, (1.0 - model.shares)[:, None, None] * V)

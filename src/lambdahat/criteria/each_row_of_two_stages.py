@@ -113,9 +113,9 @@ def without_each_row_of_two_stages(
     if both is None:
         return None
     last, around = both.last, both.around
-    W = without_rounding(last.w.T + both.D, last.G)
 
     def pull(slopes: Vector) -> Vector:
+        W = without_rounding(last.w.T + both.D, last.G)
         V, _ = last.responses(slice(0, len(z)), both.Z, W, slopes[:, None, None])
         factors = np.where(np.isfinite(both.strengths), problem.penalty.l1_factors[last.columns], 0.0)
         by_strength = -factors * (1.0 - last.shares)[:, None] * V[:, 0] * np.sign(W[:, 0])

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lambdahat.criteria.degrees_of_freedom import trace
 from lambdahat.criteria.influences import MOST_WORK
 from lambdahat.criteria.newton_steps import OfOneVector, OfTargets, times
 from lambdahat.design import Columns, Design, block_bounds
@@ -26,14 +25,21 @@ _AT_ONCE = 2**22  # numbers in the images of rows that are in memory together
 
 
 class Effort(NamedTuple):
-    """Tolerances of solutions and of responses, and how many sweeps there are for each at most."""
+    """Tolerances of solutions and of responses, how many sweeps there are for each at most, and of what numbers."""
 
     solutions: float
     responses: float
     sweeps: int
+    numbers: type = np.float64
 
 
-_SETTLED, _ROUGHLY = Effort(1e-4, 1e-3, 1_000), Effort(1e-3, 1e-2, 100)  # where work is little, and where it is not
+_SETTLED = Effort(1e-4, 1e-3, 1_000)  # where work is little
+_ROUGHLY = Effort(1e-3, 1e-2, 100, np.float32)  # where it is not: of half as much memory
+
+
+def effort_for(work: float) -> Effort:
+    """By rows times the square of coefficients."""
+    return _SETTLED if work <= _LITTLE_WORK else _ROUGHLY
 
 
 def symmetric_pinv(A: Matrix) -> Matrix:
@@ -113,10 +119,7 @@ class LeftOut:
         of_offset = 0 if self.B is None else T * np.linalg.matrix_rank(self.B, tol=SINGULAR, hermitian=True)
         if S.size == 0:
             return float(of_offset)
-        G = self.G[np.ix_(S, S)]
-        if isinstance(self.newton, OfOneVector):
-            return float(of_offset) + float(np.sum(self.newton.inverse * G))
-        return float(of_offset) + trace(G, self._curvature, self.w[S], np.eye(T))
+        return float(of_offset) + self.newton.trace(self.G[np.ix_(S, S)])
 
     def predictions(self, z: Matrix) -> Matrix:
         """Predictions of each row without it; z are those with it."""
@@ -136,7 +139,7 @@ class LeftOut:
 
     @property
     def _effort(self) -> Effort:
-        return _SETTLED if self._work <= _LITTLE_WORK else _ROUGHLY
+        return effort_for(self._work)
 
     def each(self) -> Iterator[tuple[slice, Matrix, Matrix, Matrix]]:
         """Runs of rows, their images, by how much Newton steps move their predictions, and steps, by descent if any."""
@@ -167,7 +170,7 @@ class LeftOut:
         pushes = terms + omegas @ moved.reshape(terms.shape)
         unsure = np.sum(pushes**2, axis=(1, 2)) > np.sum(terms**2, axis=(1, 2)) / (1.0 - _SURE) ** 2
         D = np.zeros((len(Z), *self.w.T.shape))
-        D[:, :, self.support] = np.where(unsure[:, None, None], 0.0, steps.transpose(0, 2, 1))
+        D[:, :, self.support] = np.where(unsure[:, None, None], 0.0, steps)
         return moved, D
 
     def responses(self, rows: slice, Z: Matrix, W: Matrix, terms: Matrix) -> tuple[Matrix, Matrix]:
@@ -206,7 +209,8 @@ class LeftOut:
         """Solve without each of some rows, from steps D, which change in place; each may have its own ``l1``."""
         follows = self._offsets(rows)[1]
         of_rows = (Z, follows @ self.omegas[rows], follows @ self.terms[rows], self.shares[rows])
-        images = times(D, self.G)
+        S = self.support
+        images = times(D[:, :, S], self.G[S])  # at first no others move
         slopes, size = images + self.gradient.T, sizes(D, images)
         descend(self.G, self.w, self.penalty, *of_rows, D, slopes, size, l1, self._effort)
 
@@ -228,10 +232,12 @@ def descend(
     little against, and ``l1``, of shape (m, q), strengths in the place of the penalty's. See
     :func:`lambdahat.kernels.left_out.without_rows_of_blocks`.
     """
-    left_out.without_rows_of_blocks(
-        G, *_strengths(G, penalty, l1), np.ascontiguousarray(w.T), Z, omegas, terms, shares, D, slopes,
-        size, effort.sweeps, effort.solutions,
+    W, numbers = np.ascontiguousarray(w.T), effort.numbers
+    steps = _sweep(
+        left_out.without_rows_of_blocks, G, _strengths(G, penalty, l1), W.astype(numbers), Z, omegas, terms, shares,
+        D, slopes, size, effort.solutions, effort,
     )  # fmt: skip
+    D[:] = steps if numbers is np.float64 else np.where(steps == -W.astype(numbers), -W, steps)
 
 
 def respond(
@@ -243,10 +249,21 @@ def respond(
     By descent from ``D``, which changes in place. See :func:`lambdahat.kernels.left_out.respond_of_blocks`.
     """
     slopes = times(D, G)
-    left_out.respond_of_blocks(
-        G, *_strengths(G, penalty, None), W, Z, omegas, terms, shares, D, slopes, sizes(D, slopes),
-        effort.sweeps, effort.responses,
+    D[:] = _sweep(
+        left_out.respond_of_blocks, G, _strengths(G, penalty, None), W.astype(effort.numbers), Z, omegas, terms, shares,
+        D, slopes, sizes(D, slopes), effort.responses, effort,
     )  # fmt: skip
+
+
+def _sweep(
+    kernel: Callable[..., None], G: Matrix, strengths: tuple[Any, ...], W: Matrix, Z: Matrix, omegas: Matrix,
+    terms: Matrix, shares: Vector, D: Matrix, slopes: Matrix, size: Vector, tol: float, effort: Effort,
+) -> Matrix:  # fmt: skip
+    """The steps after descent by a kernel, from D."""
+    steps: Matrix
+    G, Z, steps, slopes = (np.array(each, dtype=effort.numbers, order="C") for each in (G, Z, D, slopes))
+    kernel(G, *strengths, W, Z, omegas, terms, shares, steps, slopes, size, effort.sweeps, tol)
+    return steps
 
 
 def _strengths(

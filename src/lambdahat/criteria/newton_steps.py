@@ -73,15 +73,18 @@ class OfOneVector:
     def without(
         self, Z: Matrix, offset: Matrix, omegas: Matrix, terms: Matrix, shares: Vector
     ) -> tuple[Matrix, Matrix]:
-        """By how much predictions of m rows move without them, and the steps of the coefficients.
+        """By how much predictions of m rows move without them, and steps of the coefficients, of shape (m, T, |S|).
 
         ``Z``, of shape (m, r, |S|), are their images; ``offset``, of shape (r, r), what the offset adds to ``Q``.
         """
         V = times(Z, self.inverse)
         drift = shares[:, None] * (Z @ self.step)
         moved, pushes = moves(V @ Z.transpose(0, 2, 1) + offset, omegas, terms[:, :, 0], drift)
-        steps = (pushes[:, None] @ V)[:, 0] + np.outer(shares, self.step)
-        return moved, np.asarray(steps[:, :, None])
+        return moved, np.asarray(pushes[:, None] @ V + shares[:, None, None] * self.step)
+
+    def trace(self, G: Matrix) -> float:
+        """``tr H⁻¹ G``."""
+        return float(np.sum(self.inverse * G))
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,22 +126,29 @@ class OfTargets:
         bend = np.asarray(np.linalg.pinv(rest, hermitian=True), dtype=np.float64)
         found = cls(inverse, U, of_block, bend, np.zeros_like(pull))
         straight = inverse @ pull
-        return cls(inverse, U, of_block, bend, straight + found._bent(bend @ (of_block @ np.sum(U * straight, axis=1))))
+        along = bend @ (of_block @ np.sum(U * straight, axis=1))
+        return cls(inverse, U, of_block, bend, straight + found._bent(along[None, None])[0].T)
 
-    def _bent(self, along: Vector) -> Matrix:
-        """``(A⁻¹ ⊗ I) U along``, of one vector or several."""
-        return np.asarray(self.inverse @ ((along @ self.of_block)[..., None] * self.U))
+    def _bent(self, along: Matrix) -> Matrix:
+        """``(A⁻¹ ⊗ I) U along`` of each ``along``, shape (m, 1, blocks); of shape (m, T, |S|)."""
+        return times(times(along, self.of_block) * self.U.T, self.inverse)
 
     def without(
         self, Z: Matrix, offset: Matrix, omegas: Matrix, terms: Matrix, shares: Vector
     ) -> tuple[Matrix, Matrix]:
         """As that of :class:`OfOneVector`, with ``Z`` of shape (m, 1, |S|)."""
-        X = Z[:, 0]
-        V = X @ self.inverse
-        along = self.of_block @ (V[:, :, None] * self.U)  # (m, blocks, T)
-        forms = along.transpose(0, 2, 1) @ (self.bend @ along)
-        forms += (np.sum(V * X, axis=1)[:, None, None] + offset) * np.eye(self.U.shape[1])
-        drift = shares[:, None] * (X @ self.step)
+        V = times(Z, self.inverse)
+        along = times(V * self.U.T, self.of_block.T)  # (m, T, blocks)
+        bent = times(along, self.bend)
+        forms = bent @ along.transpose(0, 2, 1)
+        forms += (np.sum(V * Z, axis=2)[:, :, None] + offset) * np.eye(self.U.shape[1])
+        drift = shares[:, None] * (Z[:, 0] @ self.step)
         moved, pushes = moves(forms, omegas, terms[:, 0], drift)
-        bent = self._bent((along @ pushes[:, :, None])[:, :, 0] @ self.bend)
-        return moved, V[:, :, None] * pushes[:, None] + bent + shares[:, None, None] * self.step
+        steps = self._bent(pushes[:, None] @ bent)
+        return moved, steps + pushes[:, :, None] * V + shares[:, None, None] * self.step.T
+
+    def trace(self, G: Matrix) -> float:
+        """``tr H⁻¹ (G ⊗ I)``."""
+        hat = self.inverse @ G
+        follows = self.of_block @ ((hat @ self.inverse) * (self.U @ self.U.T)) @ self.of_block.T
+        return float(self.U.shape[1] * np.trace(hat) + np.sum(self.bend * follows))

@@ -106,10 +106,18 @@ class WithoutRows:
 
     @classmethod
     def create(cls, at: RiskSets, efron: bool, Z: Matrix, places: Rows) -> WithoutRows:
-        of_sets = at.weights, at.start, at.deaths, at.strata, at.masses
-        losses, *state = cox.without_rows(Z, places, *of_sets, efron, FAR)
-        gradients = state[-1] - at.weights * at.is_event
         left = np.flatnonzero(places >= 0)
+        at_risk = np.where(at.weights > 0.0, Z, -np.inf)
+        at_risk[left, places[left]] = -np.inf
+        top = np.max(at_risk, axis=1, keepdims=True, initial=-np.inf)
+        top[top == -np.inf] = 0.0
+        of_sets = at.weights, at.start, at.deaths, at.strata, at.masses
+        losses, events, risks, near, *state = cox.without_rows(
+            Z - top, np.exp(at_risk - top), places, *of_sets, efron, FAR
+        )
+        np.log(risks, out=risks, where=True if near.all() else near[:, None])  # of many at once: much faster than there
+        losses += np.einsum("ik,ik->i", events, risks)
+        gradients = state[-1] - at.weights * at.is_event
         gradients[left, places[left]] = 0.0
         return cls(at, losses, tuple(state), gradients)
 

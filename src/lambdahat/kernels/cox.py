@@ -160,65 +160,69 @@ def hessian(D, within, share, start, deaths, stay, terms, m):
 
 
 @njit(cache=True, nogil=True)
-def without_rows(Z, places, s, start, deaths, strata, masses, efron, far):
+def _entropy(x):
+    return x * np.log(x) if x > 0.0 else 0.0
+
+
+@njit(cache=True, nogil=True)
+def without_rows(Z, rates, places, s, start, deaths, strata, masses, efron, far):
     """The loss at each row of ``Z``, without the row at the place of the same number (below zero: with all).
 
-    Returns losses, and of each what :func:`hessian_without_rows` reads. Rows stay where they are, and the one that is
-    left out has no weight. ``far`` is by how much logarithms of rates differ before their ratios overflow.
+    Rows stay where they are, and the one that is left out has no weight. ``Z`` are logarithms of the ``rates``, which
+    are 1 at most, and zero where there is no weight; ``far`` is by how much they differ before ratios overflow. Returns
+    losses without ``Σ_k W_k log S_k``, the ``W_k`` and the ``S_k`` of each (1 where there are none), which rates are
+    near each other (else the ``S_k`` are logarithms), and what :func:`hessian_without_rows` reads.
     """
     m, N, K = Z.shape[0], Z.shape[1], deaths.shape[0]
     losses, share, stay = np.empty(m), np.empty((m, N)), np.empty((m, K))
+    events, risks, near = np.empty((m, K)), np.empty((m, K)), np.ones(m, np.bool_)
     terms, expects = np.empty((m, 5, K)), np.empty((m, N))
-    weights, mass, tied, below, rate = s.copy(), masses.copy(), deaths.copy(), np.empty(N), np.empty(N)
+    weights, mass, tied = s.copy(), masses.copy(), deaths.copy()
     interval = np.empty(N, np.int64)
+    entropy = 0.0
     for k in range(K):
         interval[start[k] : start[k + 1]] = k
+        entropy += _entropy(masses[k])
     for a in range(m):
-        z, out = Z[a], places[a]
+        z, rate, out = Z[a], rates[a], places[a]
         own = interval[max(out, 0)]
         if out >= 0:
             weights[out] = 0.0
             if out < start[own] + deaths[own]:
                 tied[own] -= 1
                 mass[own] = mass[own] - s[out] if tied[own] > 0 else 0.0
-        top = -np.inf
+        events[a] = mass
         for i in range(N):
-            if weights[i] > 0.0:
-                top = max(top, z[i])
-        near = True
-        for i in range(N):
-            below[i] = z[i] - top
-            near = near and (below[i] > -far or weights[i] == 0.0)
-        if near:
-            for i in range(N):
-                rate[i] = np.exp(below[i]) if weights[i] > 0.0 else 0.0
-            logs = risk(rate, weights, start, strata)
+            near[a] = near[a] and (z[i] > -far or weights[i] == 0.0)
+        if near[a]:
+            risks[a] = risk(rate, weights, start, strata)
             for k in range(K):
-                whole = 1.0 / logs[k] if logs[k] > 0.0 else 0.0
+                whole = 1.0 / risks[a, k] if risks[a, k] > 0.0 else 0.0
                 for i in range(start[k], start[k + 1]):
                     share[a, i] = weights[i] * rate[i] * whole
-                stay[a, k] = logs[k + 1] * whole if k + 1 < K else 0.0
-            logs = np.log(logs)
+                stay[a, k] = risks[a, k + 1] * whole if k + 1 < K else 0.0
         else:
-            logs = log_risk(below, weights, start, strata)
+            risks[a] = logs = log_risk(z, weights, start, strata)
             for k in range(K):
                 for i in range(start[k], start[k + 1]):
-                    share[a, i] = weights[i] * np.exp(below[i] - logs[k]) if weights[i] > 0.0 else 0.0
+                    share[a, i] = weights[i] * np.exp(z[i] - logs[k]) if weights[i] > 0.0 else 0.0
                 stay[a, k] = np.exp(logs[k + 1] - logs[k]) if k + 1 < K and logs[k] > -np.inf else 0.0
+        for k in range(K):
+            if mass[k] == 0.0:
+                risks[a, k] = 1.0 if near[a] else 0.0
         for stratum in range(1, strata.shape[0]):
             stay[a, strata[stratum] - 1] = 0.0
         terms[a], loss = ties(share[a], start, deaths, tied, mass, efron)
+        loss += _entropy(masses[own]) - _entropy(mass[own]) - entropy
         for k in range(K):
-            if mass[k] > 0.0:
-                loss += mass[k] * (logs[k] - np.log(mass[k]))
             for i in range(start[k], start[k] + deaths[k]):
                 if weights[i] > 0.0:
-                    loss -= weights[i] * below[i]
+                    loss -= weights[i] * z[i]
         losses[a] = loss
         expects[a] = expected(share[a], start, deaths, terms[a], hazards(stay[a], terms[a]))
         if out >= 0:
             weights[out], mass[own], tied[own] = s[out], masses[own], deaths[own]
-    return losses, share, stay, terms, expects
+    return losses, events, risks, near, share, stay, terms, expects
 
 
 @njit(cache=True, nogil=True)
@@ -229,11 +233,6 @@ def hessian_without_rows(D, which, share, stay, terms, expects, start, deaths):
         i = which[a]
         found[a] = hessian(D[a : a + 1], 1.0, share[i], start, deaths, stay[i], terms[i], expects[i])[0]
     return found
-
-
-@njit(cache=True, nogil=True)
-def _entropy(x):
-    return x * np.log(x) if x > 0.0 else 0.0
 
 
 @njit(cache=True, nogil=True)

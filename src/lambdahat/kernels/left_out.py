@@ -3,6 +3,8 @@
 import numpy as np
 from numba import njit, uint64
 
+_FUSED = {"contract", "nsz"}  # sums in their order: no loop here is long enough to be cut into lanes
+
 
 @njit(cache=True, nogil=True)
 def _eliminate(A, c, k, scales, chosen):
@@ -200,18 +202,36 @@ def without_rows(
         out[i] = u + kappa * (t + omega * u) if intercept else u
 
 
-@njit(cache=True, nogil=True, fastmath=True)
-def _move(G, j, t, step, z, omega, d, s, pull):
-    """Move coefficient j of target t, and what follows it: slopes s, and what the row that is left out pulls with."""
-    d[t, j] += step
-    for a in range(z.shape[0]):
-        for e in range(z.shape[0]):
-            pull[a, t] += omega[a, e] * z[e, j] * step
-    for k in range(uint64(G.shape[0])):
-        s[t, k] += G[j, k] * step
+@njit(nogil=True, fastmath=_FUSED, inline="always")
+def _move(G, first, m, new, z, omega, d, s, pull):
+    """Move a block of m coefficients, and what follows: slopes s, and what the row that is left out pulls with."""
+    q, r = uint64(G.shape[0]), uint64(z.shape[0])
+    for t in range(uint64(d.shape[0])):
+        for e in range(r):
+            moved = 0.0
+            for c in range(m):
+                moved += z[e, first + c] * new[c, t]
+            for a in range(r):
+                pull[a, t] += omega[a, e] * moved
+        for c in range(m):
+            d[t, first + c] += new[c, t]
+        fours = m // uint64(4)
+        for four in range(fours):  # columns at once, as slopes are read and written for each
+            i = uint64(4) * four
+            j = first + i
+            one, two, three, last = new[i, t], new[i + uint64(1), t], new[i + uint64(2), t], new[i + uint64(3), t]
+            for k in range(q):
+                s[t, k] += (
+                    G[j, k] * one + G[j + uint64(1), k] * two + G[j + uint64(2), k] * three + G[j + uint64(3), k] * last
+                )
+        for c in range(uint64(4) * fours, m):
+            j, step = first + c, new[c, t]
+            if step != 0.0:
+                for k in range(q):
+                    s[t, k] += G[j, k] * step
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@njit(cache=True, nogil=True, fastmath=_FUSED)
 def _pull(z, omega, term, d, pull):
     """``t + Ω u``, with ``u = z d``."""
     pull[:] = term
@@ -223,7 +243,29 @@ def _pull(z, omega, term, d, pull):
                         pull[a, t] += omega[a, c] * z[c, j] * d[t, j]
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@njit(cache=True, nogil=True, fastmath=_FUSED)
+def _curvatures(starts, bounds, l2, z, omega, left, out):
+    """Of each block without a row, ``bounds`` where it is wider than one; zero where there is none but rounding."""
+    for b in range(bounds.shape[0]):
+        bound = bounds[b]
+        if starts[b + 1] - starts[b] == 1:
+            for a in range(z.shape[0]):
+                for c in range(z.shape[0]):
+                    bound -= z[a, starts[b]] * omega[a, c] * z[c, starts[b]]
+        out[b] = bound + left * l2[b]
+        if bound <= 1e-12 * bounds[b] and out[b] <= 1e-12 * bounds[b]:
+            out[b] = 0.0
+
+
+@njit(cache=True)
+def _widest(starts):
+    widest = 1
+    for b in range(starts.shape[0] - 1):
+        widest = max(widest, starts[b + 1] - starts[b])
+    return widest
+
+
+@njit(cache=True, nogil=True, fastmath=_FUSED)
 def without_rows_of_blocks(
     G, starts, bounds, norms, l2, l1, positive, W, Z, omegas, terms, shares, D, slopes, sizes, most_sweeps, tol
 ):
@@ -237,77 +279,81 @@ def without_rows_of_blocks(
     runs of the q rows, ``starts[b]`` to ``starts[b + 1]``; a step on one is a proximal step by ``bounds[b]``, the
     largest eigenvalue of its part of G, and exact where the block is one row. ``slopes`` are ``G D[i] + gradient_i``
     (they are overwritten); ``l1`` has one row, or one for each i. W, D and slopes have a row for each target, not for
-    each coefficient: the innermost loops run over coefficients.
+    each coefficient: the innermost loops run over coefficients. These, G and Z may be of single precision, as little
+    in memory again.
 
     Stops where no step in a sweep exceeds ``tol`` times ``sizes[i]``, the size of the step from W to the start (where
-    that is none, the largest step of the first sweep); steps much smaller than that are not taken.
+    that is none, the largest step of the first sweep); steps much smaller than that are not taken. Blocks that are zero
+    are looked at in the first sweep, and where the others have settled.
     """
-    n, r, T = Z.shape[0], Z.shape[1], W.shape[0]
-    widest = 1
-    for b in range(norms.shape[0]):
-        widest = max(widest, starts[b + 1] - starts[b])
-    new, pull = np.empty((widest, T)), np.empty((r, T))
+    n, T, B = Z.shape[0], uint64(W.shape[0]), norms.shape[0]
+    r = uint64(Z.shape[1])
+    new, pull = np.empty((_widest(starts), W.shape[0]), G.dtype), np.empty((Z.shape[1], W.shape[0]))
+    goal = np.empty_like(new)
+    curvatures, alive = np.empty(B), np.empty(B, np.bool_)
     for i in range(n):
         z, omega, d, s, left, size = Z[i], omegas[i], D[i], slopes[i], 1.0 - shares[i], sizes[i]
         strengths = l1[min(i, l1.shape[0] - 1)]
         _pull(z, omega, terms[i], d, pull)
+        _curvatures(starts, bounds, l2, z, omega, left, curvatures)
+        for b in range(B):
+            alive[b] = False
+            for j in range(starts[b], starts[b + 1]):
+                for t in range(T):
+                    alive[b] = alive[b] or W[t, j] + d[t, j] != 0.0
+        of_alive, of_zero = True, True
         for _ in range(most_sweeps):
             largest = 0.0
-            for b in range(norms.shape[0]):
-                first, m, bound = uint64(starts[b]), uint64(starts[b + 1] - starts[b]), bounds[b]
-                if m == 1:
-                    for a in range(r):
-                        for c in range(r):
-                            bound -= z[a, first] * omega[a, c] * z[c, first]
-                curvature = bound + left * l2[b]
-                if bound <= 1e-12 * bounds[b] and curvature <= 1e-12 * bounds[b]:
+            for b in range(B):
+                curvature = curvatures[b]
+                if curvature == 0.0 or not (of_alive if alive[b] else of_zero):
                     continue
+                first, m = uint64(starts[b]), uint64(starts[b + 1] - starts[b])
                 square = 0.0
                 for c in range(m):
-                    j = first + uint64(c)
-                    threshold = left * strengths[j] / curvature
+                    j = first + c
+                    threshold = left * strengths[j]
                     for t in range(T):
                         old = W[t, j] + d[t, j]
-                        slope = s[t, j] + left * l2[b] * old
+                        target = (curvature - left * l2[b]) * old - s[t, j]
                         for a in range(r):
-                            slope -= z[a, j] * pull[a, t]
-                        target = old - slope / curvature
-                        if target > threshold:
-                            new[c, t] = target - threshold
-                        elif target < -threshold and not positive:
-                            new[c, t] = target + threshold
-                        else:
-                            new[c, t] = 0.0
-                        square += new[c, t] * new[c, t]
-                kept = 1.0
-                if norms[b] > 0.0:
-                    short = left * norms[b] / curvature
-                    norm = np.sqrt(square)
-                    kept = 1.0 - short / norm if norm > short else 0.0
+                            target += z[a, j] * pull[a, t]
+                        above, below = target - threshold, -target - threshold
+                        target = (above if above > 0.0 else 0.0) - (below if below > 0.0 and not positive else 0.0)
+                        new[c, t] = target
+                        square += target * target
+                short = left * norms[b]
+                stays = square > short * short
+                if not (stays or alive[b]):
+                    continue
+                kept = (1.0 - short / np.sqrt(square)) / curvature if stays else 0.0
                 distance, vanishes = 0.0, False
                 for c in range(m):
                     for t in range(T):
-                        target = kept * new[c, t]
-                        step = target - W[t, first + uint64(c)] - d[t, first + uint64(c)]
-                        vanishes = vanishes or (step != 0.0 and target == 0.0)
+                        goal[c, t] = kept * new[c, t]
+                        step = goal[c, t] - W[t, first + c] - d[t, first + c]
+                        vanishes = vanishes or (step != 0.0 and goal[c, t] == 0.0)
                         new[c, t] = step
                         distance += step * step
                 distance = np.sqrt(curvature * distance)
                 if distance <= 0.1 * tol * size and not vanishes:
                     continue
-                largest = max(largest, distance)
-                for c in range(m):
-                    j = first + uint64(c)
-                    for t in range(T):
-                        if new[c, t] != 0.0:
-                            _move(G, j, t, new[c, t], z, omega, d, s, pull)
+                largest, alive[b] = max(largest, distance), stays
+                _move(G, first, m, new, z, omega, d, s, pull)
+                if vanishes:  # but for rounding
+                    for c in range(m):
+                        for t in range(T):
+                            if goal[c, t] == 0.0:
+                                d[t, first + c] = -W[t, first + c]
             if size == 0.0:
                 size = largest
-            if largest <= tol * size:
+            settled = largest <= tol * size
+            if settled and of_zero:
                 break
+            of_alive, of_zero = not settled, settled
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@njit(cache=True, nogil=True, fastmath=_FUSED)
 def respond_of_blocks(
     G, starts, bounds, norms, l2, l1, positive, W, Z, omegas, terms, shares, D, slopes, sizes, most_sweeps, tol
 ):
@@ -318,71 +364,60 @@ def respond_of_blocks(
     minimises ``½⟨d, H_i d⟩ − ⟨t_i, Z_i d⟩`` in the same way, from ``D[i]`` on, which is zero where nothing moves;
     ``slopes`` are ``G D[i]``.
     """
-    n, T, q = W.shape
-    r = Z.shape[1]
-    widest = 1
-    for b in range(norms.shape[0]):
-        widest = max(widest, starts[b + 1] - starts[b])
-    new, pull, moves = np.empty((widest, T)), np.empty((r, T)), np.empty((T, q), np.bool_)
-    bends = np.empty(norms.shape[0])
+    n, T, q, B = W.shape[0], uint64(W.shape[1]), W.shape[2], norms.shape[0]
+    r = uint64(Z.shape[1])
+    new, pull = np.empty((_widest(starts), W.shape[1]), G.dtype), np.empty((Z.shape[1], W.shape[1]))
+    moves, units = np.empty((W.shape[1], q), np.bool_), np.empty((W.shape[1], q), G.dtype)
+    curvatures, bends = np.empty(B), np.empty(B)
     for i in range(n):
         z, omega, w, d, s, left, size = Z[i], omegas[i], W[i], D[i], slopes[i], 1.0 - shares[i], sizes[i]
         strengths = l1[min(i, l1.shape[0] - 1)]
         _pull(z, omega, terms[i], d, pull)
-        for b in range(norms.shape[0]):
+        _curvatures(starts, bounds, l2, z, omega, left, curvatures)
+        for b in range(B):
             square = 0.0
             for j in range(starts[b], starts[b + 1]):
                 for t in range(T):
                     square += w[t, j] * w[t, j]
-            alive = square > 0.0 or norms[b] == 0.0
-            bends[b] = left * norms[b] / np.sqrt(square) if square > 0.0 else (0.0 if alive else -1.0)
+            size_of_block, alive = np.sqrt(square), square > 0.0 or norms[b] == 0.0
+            bends[b] = left * norms[b] / size_of_block if square > 0.0 else 0.0
+            if not alive:
+                curvatures[b] = 0.0
             for j in range(starts[b], starts[b + 1]):
                 for t in range(T):
+                    units[t, j] = w[t, j] / size_of_block if square > 0.0 else 0.0
                     moves[t, j] = w[t, j] != 0.0 or (alive and strengths[j] == 0.0 and not positive)
         for _ in range(most_sweeps):
             largest = 0.0
-            for b in range(norms.shape[0]):
-                if bends[b] < 0.0:
+            for b in range(B):
+                straight, bend = curvatures[b], bends[b]  # along the block; across it the norm bends too
+                if straight == 0.0:
                     continue
-                first, m, bound, bend = uint64(starts[b]), uint64(starts[b + 1] - starts[b]), bounds[b], bends[b]
-                if m == 1:
-                    for a in range(r):
-                        for c in range(r):
-                            bound -= z[a, first] * omega[a, c] * z[c, first]
-                straight = bound + left * l2[b]  # along the block; across it the norm bends too
-                if straight <= 1e-12 * bounds[b]:
-                    continue
-                along, square = 0.0, 0.0
+                first, m = uint64(starts[b]), uint64(starts[b + 1] - starts[b])
+                along, forward = 0.0, 0.0  # where it is, and where it is pulled
                 for c in range(m):
-                    j = first + uint64(c)
                     for t in range(T):
-                        along += w[t, j] * d[t, j]
-                        square += w[t, j] * w[t, j]
-                along = along / square if square > 0.0 else 0.0
-                across = 0.0
+                        along += units[t, first + c] * d[t, first + c]
                 for c in range(m):
-                    j = first + uint64(c)
+                    j = first + c
                     for t in range(T):
-                        slope = s[t, j] + left * l2[b] * d[t, j] + bend * (d[t, j] - along * w[t, j])
+                        pulled = -s[t, j] - left * l2[b] * d[t, j]
                         for a in range(r):
-                            slope -= z[a, j] * pull[a, t]
-                        new[c, t] = -slope if moves[t, j] else 0.0
-                        across += w[t, j] * new[c, t]
-                across = across / square * bend / straight if square > 0.0 else 0.0
+                            pulled += z[a, j] * pull[a, t]
+                        new[c, t] = pulled if moves[t, j] else 0.0
+                        forward += units[t, j] * new[c, t]
                 distance = 0.0
                 for c in range(m):
-                    j = first + uint64(c)
                     for t in range(T):
-                        new[c, t] = (new[c, t] + across * w[t, j]) / (straight + bend)
+                        unit = units[t, first + c]
+                        across = new[c, t] - forward * unit - bend * (d[t, first + c] - along * unit)
+                        new[c, t] = forward / straight * unit + across / (straight + bend)
                         distance += new[c, t] * new[c, t]
                 distance = np.sqrt((straight + bend) * distance)
                 if distance <= 0.1 * tol * size:
                     continue
                 largest = max(largest, distance)
-                for c in range(m):
-                    for t in range(T):
-                        if new[c, t] != 0.0:
-                            _move(G, first + uint64(c), t, new[c, t], z, omega, d, s, pull)
+                _move(G, first, m, new, z, omega, d, s, pull)
             if size == 0.0:
                 size = largest
             if largest <= tol * size:
