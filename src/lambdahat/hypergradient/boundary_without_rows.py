@@ -28,8 +28,11 @@ _MOST_PIVOTS = 300
 _TOL = 1e-9  # of a fit without a row, where pivots do not end
 
 
-def predictions_without_rows(problem: EachLeftOut, solution: Solution) -> tuple[Vector, Matrix]:
-    """Predictions of each row by the solution without it, shape (n,), and their derivatives, shape (n, 2)."""
+def predictions_without_rows(problem: EachLeftOut, solution: Solution, *, derive: bool) -> tuple[Vector, Matrix]:
+    """Predictions of each row by the solution without it, shape (n,), and their derivatives, shape (n, 2).
+
+    These are computed with ``derive`` only.
+    """
     z, by_theta = problem.prediction(problem.weights(solution)), np.zeros((problem.y.size, 2))
     at = _Places.at(problem, solution, z)
     rows, m, size = at.rows, at.n_free, at.n_near
@@ -58,13 +61,15 @@ def predictions_without_rows(problem: EachLeftOut, solution: Solution) -> tuple[
     held = [rows[m:][kinds[m:] == kind] for kind in range(stretches.shape[1])]
     beta = solution.workspace.beta
     by_kind = answers(np.stack([problem.prediction_on(rows, problem.combine(h, beta[h])) for h in held]))
-    by_slope = answers(np.append(at.slopes[at.places[:m] // 2], np.zeros(rows.size - m))[None])[0]
+    by_slope = np.zeros(rows.size)
+    if derive:
+        by_slope = answers(np.append(at.slopes[at.places[:m] // 2], np.zeros(rows.size - m))[None])[0]
 
     without, by_logs = np.empty(rows.size), np.empty((rows.size, 2))
     slack = _SLACK * np.array([1.0, np.abs(problem.y - z).max()])
     box_left_out.without_rows(
         T, guests, m, at.places, at.starts, at.stops, at.slopes, kinds, by_kind, by_slope, stretches, slack,
-        _MOST_PIVOTS, without, by_logs,
+        _MOST_PIVOTS, derive, without, by_logs,
     )  # fmt: skip
     theta = problem.penalty.theta
     z[rows], by_theta[rows] = problem.y[rows] - without, -by_logs / np.where(theta > 0.0, theta, 1.0)

@@ -62,11 +62,13 @@ def _boundary(
 LeftOut = RowsLeftOut | TwoStagesLeftOut | EachLeftOut
 
 
-def _without_rows(problem: LeftOut, solution: Solution) -> tuple[Vector, Callable[[Vector], Vector]] | None:
-    """Predictions of each row without it, and from slopes in these to slopes in θ."""
+def _without_rows(
+    problem: LeftOut, solution: Solution, *, derive: bool
+) -> tuple[Vector, Callable[[Vector], Vector]] | None:
+    """Predictions of each row without it, and, with ``derive``, from slopes in these to slopes in θ."""
     if isinstance(problem, RowsLeftOut | TwoStagesLeftOut):
         return problem.without_rows(problem, solution)
-    z, by_theta = predictions_without_rows(problem, solution)
+    z, by_theta = predictions_without_rows(problem, solution, derive=derive)
     return z, lambda slopes: np.asarray(slopes @ by_theta)
 
 
@@ -74,7 +76,7 @@ def _by_predictions(
     problem: LeftOut, solution: Solution, judge: Judge, *, tol: float, guess: None = None
 ) -> tuple[float, Vector, None]:
     """Of predictions that the judge takes where others take coefficients."""
-    found = _without_rows(problem, solution)
+    found = _without_rows(problem, solution, derive=True)
     if found is None:
         return np.inf, np.zeros(problem.penalty.hyperparams.size), None
     value, slopes = _judged_rows(judge, found[0])
@@ -82,7 +84,7 @@ def _by_predictions(
 
 
 def _judged_by_predictions(problem: LeftOut, solution: Solution, judge: Judge) -> float:
-    found = _without_rows(problem, solution)
+    found = _without_rows(problem, solution, derive=False)
     return np.inf if found is None else _judged_rows(judge, found[0])[0]
 
 

@@ -63,9 +63,12 @@ def _limits(place, j, stops, slopes, slack):
 
 @njit(cache=True, nogil=True, fastmath={"contract", "reassoc"})
 def without_rows(
-    T, guests, n_free, places, starts, stops, slopes, kinds, by_kind, by_slope, stretches, slack, most, out, by_logs
-):
-    """Residuals of rows without themselves (``out``), and derivatives in the logarithms of θ; NaN where it did not end.
+    T, guests, n_free, places, starts, stops, slopes, kinds, by_kind, by_slope, stretches, slack, most, derive,
+    out, by_logs,
+):  # fmt: skip
+    """Residuals of rows without themselves (``out``), NaN where it did not end.
+
+    With ``derive`` derivatives in the logarithms of θ too (``by_logs``).
 
     The first m rows may change their places, and the first ``n_free`` of these are at odd ones. T is their tableau, of
     shape (m + 1, m + 1): its last row and column are for one of the ``guests``, rows that stay where they are until
@@ -101,20 +104,23 @@ def without_rows(
             d[a], by[0, a], by[1, a] = 0.0, 0.0, by_slope[j]
             for kind in range(growths.shape[0]):
                 d[a] += growths[kind] * by_kind[kind, j]
-                by[0, a] += stretches[i, kind] * by_kind[kind, j]
+                if derive:
+                    by[0, a] += stretches[i, kind] * by_kind[kind, j]
         limits[0, own], limits[1, own], limits[2:, own] = -np.inf, np.inf, 0.0
         if at[own] % 2 == 1:
             gone, x[own] = -x[own], held[own]
             inverse = _turn(T, own, pivots, turned, 0, row)
             _follow(d, own, 0.0, gone, pivots[0], inverse)
-            _follow(by[0], own, 0.0, 0.0, pivots[0], inverse)
-            _follow(by[1], own, held[own], 0.0, pivots[0], inverse)
+            if derive:
+                _follow(by[0], own, 0.0, 0.0, pivots[0], inverse)
+                _follow(by[1], own, held[own], 0.0, pivots[0], inverse)
             k = 1
         else:
             gone = -stretches[i, kinds[i]] * stops[i, at[own] // 2]
             for a in range(uint64(size)):
                 d[a] += gone * T[own, a]
-                by[0, a] += gone * T[own, a]
+                if derive:
+                    by[0, a] += gone * T[own, a]
         while True:
             for a in range(uint64(size)):  # without branches: signs are as good as random
                 up, down = d[a] - limits[3, a], limits[2, a] - d[a]
@@ -142,13 +148,12 @@ def without_rows(
             if leaves:
                 x[j], held[j] = held[j] + now, x[j]
                 _follow(d, j, then, 0.0, pivots[k], inverse)
-                _follow(by[0], j, end, 0.0, pivots[k], inverse)
-                _follow(by[1], j, 0.0, slope, pivots[k], inverse)
             else:
                 x[j], held[j] = held[j], x[j] - now
                 _follow(d, j, 0.0, then, pivots[k], inverse)
-                _follow(by[0], j, 0.0, end, pivots[k], inverse)
-                _follow(by[1], j, slope, 0.0, pivots[k], inverse)
+            if derive:
+                _follow(by[0], j, end if leaves else 0.0, 0.0 if leaves else end, pivots[k], inverse)
+                _follow(by[1], j, 0.0 if leaves else slope, slope if leaves else 0.0, pivots[k], inverse)
             low, high, low_rate, high_rate = _limits(at[j], j, stops, slopes, slack)
             limits[2, j], limits[3, j] = growth * low_rate, growth * high_rate
             limits[0, j], limits[1, j] = low + (1.0 - left) * limits[2, j], high + (1.0 - left) * limits[3, j]
