@@ -7,15 +7,21 @@ _FUSED = {"contract", "nsz"}  # sums in their order: no loop here is long enough
 
 
 @njit(cache=True, nogil=True)
-def _eliminate(A, c, k, scales, chosen):
-    """Solve the first ``k`` equations ``A x = c`` in place; False where they are singular beside ``scales``."""
+def _eliminate(A, c, k, scales, chosen, size):
+    """Solve the first ``k`` equations ``A x = c`` in place; False where they are singular beside ``scales``.
+
+    Equation e is about coefficient ``chosen[e]``. A is symmetric, but for the sign of what is between coefficients
+    below ``size`` and others: what is above its diagonal says all.
+    """
     for e in range(k):  # symmetric parts are positive definite: no pivots
         if A[e, e] <= 1e-10 * scales[chosen[e]]:
             return False
         for f in range(e + 1, k):
-            if A[f, e] != 0.0:
-                factor = A[f, e] / A[e, e]
-                for g in range(e + 1, k):
+            if A[e, f] != 0.0:
+                factor = A[e, f] / A[e, e]
+                if (chosen[e] < size) != (chosen[f] < size):
+                    factor = -factor
+                for g in range(f, k):
                     A[f, g] -= factor * A[e, g]
                 c[f] -= factor * c[e]
     for e in range(k - 1, -1, -1):
@@ -80,10 +86,10 @@ def exchange(T, scales, pushes, rises, bounds, w, positive, thresholds, states, 
             for e in range(k):
                 j = chosen[e]
                 c[e] = (-w[j] if j < size else -side[j] * left * bounds[j]) - base[j]
-                for f in range(k):
+                for f in range(e, k):
                     a = chosen[f]
                     A[e, f] = T[a, j] + rises[i] * y[j] * (y[a] if a < size else -y[a])
-            if not _eliminate(A, c, k, scales, chosen):
+            if not _eliminate(A, c, k, scales, chosen, size):
                 break
             push = 0.0
             for e in range(k):
@@ -130,9 +136,9 @@ def respond(T, scales, images, active, size, most, out, ended):
             continue
         for e in range(k):
             c[e] = -y[chosen[e]]
-            for f in range(k):
+            for f in range(e, k):
                 A[e, f] = T[chosen[f], chosen[e]]
-        ended[i] = _eliminate(A, c, k, scales, chosen)
+        ended[i] = _eliminate(A, c, k, scales, chosen, size)
         if not ended[i]:
             continue
         for j in range(size):
