@@ -89,12 +89,15 @@ class WithoutEach:
         return -self.around.penalty.hyperparam_vjp_of_many(self.W, (1.0 - self.found.shares)[:, None] * V)
 
 
-def second_order_fits(problem: Problem, found: Influences, z: Vector, support: Columns) -> tuple[Around, Fits]:
-    """Models without each row, over columns that may matter, and their solutions."""
-    columns = found.columns(problem, z)
-    around = found.around(problem, z, support if columns is None else columns)
-    newton = columns is None or problem.penalty.is_smooth
-    return around, found.in_one_step(around) if newton else together(found.by_descent(around))
+def model_around(problem: Problem, found: Influences, z: Vector, support: Columns) -> tuple[Around, bool]:
+    """The model of all rows, and whether coefficients come and go: then over all columns that may matter."""
+    columns = None if problem.penalty.is_smooth else found.columns(problem, z)
+    return found.around(problem, z, support if columns is None else columns), columns is not None
+
+
+def second_order_fits(found: Influences, around: Around, come_and_go: bool) -> Fits:
+    """Its solutions without each row."""
+    return together(found.by_descent(around)) if come_and_go else found.in_one_step(around)
 
 
 def without_each_row(
@@ -107,9 +110,10 @@ def without_each_row(
     at = as_solved(problem, solution, problem.penalty.generalized_support(solution.w))
     z = problem.prediction(*at)
     found = Influences.at(problem, *at, intercept=intercept, of_mean=of_mean)
-    if interpolates(problem, float(found.each @ found.bends)):
+    around, come_and_go = model_around(problem, found, z, at[0])
+    if interpolates(problem, found.freedom(around)):
         return None
-    around, fits = second_order_fits(problem, found, z, at[0])
+    fits = second_order_fits(found, around, come_and_go)
     on = problem.penalty.restricted(around.columns)
     assert isinstance(on, Separable)
     moved, anew = fits.moved, dict[int, Anew]()

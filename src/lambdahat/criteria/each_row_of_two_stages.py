@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lambdahat.criteria.each_row import WithoutEach, second_order_fits
+from lambdahat.criteria.each_row import WithoutEach, model_around, second_order_fits
 from lambdahat.criteria.influences import Around, Fits, Influences, without_rounding
 from lambdahat.criteria.left_out import LeftOut
 from lambdahat.criteria.without_rows import interpolates, of_targets
@@ -65,7 +65,8 @@ class Both:
         """None where the fit follows nearly all targets, by a support that changes with every row."""
         first, on = problem.first, problem.first.penalty.generalized_support(start)
         found = Influences.at(first, on, start[on], 0.0, intercept=intercept)
-        around, fits = second_order_fits(first, found, first.prediction(on, start[on]), on)
+        around, come_and_go = model_around(first, found, first.prediction(on, start[on]), on)
+        fits = second_order_fits(found, around, come_and_go)
         support = second.penalty.generalized_support(w)
         last = of_targets(second, z, support, w[support], intercept, around.columns)
         if interpolates(second, last.freedom):

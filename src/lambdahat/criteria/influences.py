@@ -14,7 +14,7 @@ from lambdahat.criteria.degrees_of_freedom import leverages_by_rows, local_model
 from lambdahat.datafits import RootMeanSquare
 from lambdahat.design import Columns, Design
 from lambdahat.kernels import left_out
-from lambdahat.linear import Matrix, Vector, solve_dense
+from lambdahat.linear import Curvature, Matrix, Vector, solve_dense
 from lambdahat.penalties import Separable
 from lambdahat.problem import Problem
 
@@ -132,6 +132,68 @@ class Around:
 
 
 @dataclass(frozen=True, eq=False)
+class NewtonStep:
+    """What all rows say of the local model of a fit; computed where it is asked for.
+
+    Attributes
+    ----------
+    local : Problem
+    support, w_S
+        Of the solution.
+    pull : array shaped as ``w_S``
+        ``∇g``, at a solution.
+    """
+
+    local: Problem
+    support: Any
+    w_S: Vector
+    pull: Vector
+
+    @cached_property
+    def inverse(self) -> Matrix | None:
+        """``H⁻¹``, unless systems by rows are smaller."""
+        curvature = self._curvature
+        by_rows = curvature.U is None and self.local.design.rows.size < self.support.size
+        if not self.support.size or (by_rows and np.all(curvature.diagonal > 0.0)):
+            return None
+        A = self.local.design.support_gram(self.support)
+        curvature.add_to(A)
+        return pseudo_inverse(A)
+
+    @property
+    def _curvature(self) -> Curvature:
+        return self.local.penalty.restricted(self.support).curvature(self.w_S)
+
+    @cached_property
+    def forms(self) -> Vector:
+        """``x̃_iᵀ H⁻¹ x̃_i``."""
+        design = self.local.design
+        found = np.zeros(design.shape[0])
+        if self.inverse is not None:
+            for block in design.row_blocks(self.support):
+                found[block.rows] += block.dots(block.times(self.inverse))
+        elif self.support.size:
+            found[design.rows] += leverages_by_rows(self.local, self.support, self._curvature.diagonal)
+            found[design.rows] /= design.weights[design.rows]
+        return found
+
+    @cached_property
+    def step(self) -> Vector:
+        """``H⁻¹ ∇g``."""
+        if self.inverse is not None:
+            return np.asarray(self.inverse @ self.pull)
+        if not self.support.size:
+            return np.zeros_like(self.w_S)
+        atol = 1e-8 * float(np.abs(self.pull).max())
+        return np.asarray(self.local.solve_support(self.support, self.w_S, self.pull, atol=atol))
+
+    @cached_property
+    def drift(self) -> Vector:
+        """What predictions follow of it."""
+        return np.asarray(self.local.design.product(self.support, self.step))
+
+
+@dataclass(frozen=True, eq=False)
 class Influences:
     """By how much a row's own term moves the solution, in the local model, where ``H`` is the objective's Hessian.
 
@@ -145,18 +207,10 @@ class Influences:
         Of the rows, in units in which the local model is the objective: ``s`` times ``local.scale``.
     slopes, bends : array of shape (n,)
         ``f'`` and ``f''`` at the solution.
-    each : array of shape (n,)
-        ``s_i x̃_iᵀ H⁻¹ x̃_i``, the intercept included: times ``f''_i`` it is the leverage, the share of a row's own
-        target in its prediction.
     shares : array of shape (n,)
         By how much less the penalty counts where a row is left out: ``s_i`` of a *mean* of losses. The square-root
         Lasso is the Lasso at ``ασ``, and σ changes too.
-    step : array shaped as ``w_S``
-        ``H⁻¹ ∇g`` over ``local.scale``.
-    drift : array of shape (n,)
-        What the prediction of a row follows of it.
-    inverse : array of shape (|S|, |S|), optional
-        ``H⁻¹`` alike, where it is known.
+    newton : NewtonStep
     """
 
     local: Problem
@@ -165,11 +219,8 @@ class Influences:
     weights: Vector
     slopes: Vector
     bends: Vector
-    each: Vector
     shares: Vector
-    step: Vector
-    drift: Vector
-    inverse: Matrix | None
+    newton: NewtonStep
     intercept: bool
 
     @classmethod
@@ -180,59 +231,53 @@ class Influences:
         local, design = local_model(problem, support, w_S, offset), problem.design
         z = problem.prediction(support, w_S, offset)
         slopes, bends = problem.datafit.gradient(problem.y, z), problem.datafit.curvature(problem.y, z)
-        forms, drift, inverse = np.full(design.shape[0], float(intercept)), np.zeros(design.shape[0]), None
-        pull = -design.gradient_columns(support, design.weights * slopes)  # ∇g, at a solution
-        step = np.zeros_like(w_S)
-        if support.size:
-            curvature, rows = local.penalty.restricted(support).curvature(w_S), local.design.rows
-            if np.all(curvature.diagonal > 0.0) and curvature.U is None and rows.size < support.size:
-                forms[rows] += leverages_by_rows(local, support, curvature.diagonal) / local.design.weights[rows]
-                step = local.solve_support(support, w_S, pull, atol=1e-8 * float(np.abs(pull).max()))
-            else:
-                A = local.design.support_gram(support)
-                curvature.add_to(A)
-                inverse = pseudo_inverse(A)
-                step = inverse @ pull
-                for block in local.design.row_blocks(support):
-                    forms[block.rows] += block.dots(block.times(inverse))
-            drift = local.design.product(support, step)
-        weights = design.weights * local.scale
-        each = weights * forms
+        pull = -design.gradient_columns(support, design.weights * slopes)
         shares = design.weights if of_mean else np.zeros_like(design.weights)
-        drift = local.scale * shares * drift
-        found = cls(local, support, w_S, weights, slopes, bends, each, shares, step, drift, inverse, intercept)
+        newton = NewtonStep(local, support, w_S, pull)
+        found = cls(local, support, w_S, design.weights * local.scale, slopes, bends, shares, newton, intercept)
         if isinstance(problem.datafit, RootMeanSquare):
             for _ in range(_TIMES):
-                found = found._with_shares(found._shares_of_root(problem, z))
+                found = replace(found, shares=found._shares_of_root(problem, z))
         return found
 
-    def _with_shares(self, shares: Vector) -> Influences:
-        factors = np.divide(shares, self.shares, out=np.ones_like(shares), where=self.shares > 0.0)
-        return replace(self, shares=shares, drift=self.drift * factors)
+    @property
+    def each(self) -> Vector:
+        """``s_i x̃_iᵀ H⁻¹ x̃_i``, the intercept included.
+
+        Times ``f''_i`` it is the leverage, the share of a row's own target in its prediction.
+        """
+        return self.weights * (self.newton.forms + float(self.intercept))
+
+    def freedom(self, around: Around) -> float:
+        """The sum of leverages, where that is to be computed around the solution."""
+        m = around.n_used
+        of_offset = self.intercept * float(self.weights @ self.bends)
+        return of_offset + float(np.sum(around.inverse * around.G[:m, :m]))
 
     def _shares_of_root(self, problem: Problem, z: Vector) -> Vector:
         """By how much less the penalty counts beside ``α‖y − z‖_s`` of all rows, after the Newton step."""
         s, residual = problem.design.weights, problem.y - z
         moved, pushes = self._step()
         kept = float(s @ residual**2) - s * (residual - moved) ** 2 + self.intercept * pushes**2
-        if self.inverse is not None:
+        inverse = self.newton.inverse
+        if inverse is not None:
             G = self.local.design.support_gram(self.support)
             slopes = problem.design.gradient_columns(self.support, s * residual)
             for block in self.local.design.row_blocks(self.support):
-                moves = self._moves(block.rows, block.times(self.inverse), pushes)
+                moves = self._moves(block.rows, block.times(inverse), pushes)
                 kept[block.rows] += np.sum((moves @ G - 2.0 * slopes) * moves, axis=1)
         size = float(s @ residual**2) or 1.0
         return np.asarray(1.0 - np.sqrt((1.0 - s) * np.maximum(kept, 0.0) / size))
 
     def _step(self) -> tuple[Vector, Vector]:
         """By how much predictions of rows move without them, and what pushes the solution beside the penalty."""
-        left = 1.0 - np.minimum(self.each * self.bends, MOST)
-        moved = (self.each * self.slopes + self.drift) / left
+        each, drift = self.each, self.local.scale * self.shares * self.newton.drift
+        moved = (each * self.slopes + drift) / (1.0 - np.minimum(each * self.bends, MOST))
         return moved, self.weights * (self.slopes + self.bends * moved)
 
     def _moves(self, rows: Any, images: Matrix, pushes: Vector) -> Matrix:
         """The Newton steps of coefficients without each of some rows, whose ``H⁻¹ x̃`` are given."""
-        return pushes[rows, None] * images + np.outer(self.local.scale * self.shares[rows], self.step)
+        return pushes[rows, None] * images + np.outer(self.local.scale * self.shares[rows], self.newton.step)
 
     def without(self, z: Vector) -> Vector:
         """The predictions, at first z, of each row without it: a Newton step on the support."""
@@ -245,8 +290,8 @@ class Influences:
         columns = np.concatenate([self.support, near]).astype(np.int32)
         return columns if float(z.size) * columns.size**2 <= MOST_WORK else None
 
-    def around(self, problem: Problem, z: Vector, columns: Columns) -> Around:
-        """The local model over the support and other columns."""
+    def around(self, problem: Problem, z: Vector, columns: Columns, known: Matrix | None = None) -> Around:
+        """The local model over the support and other columns; ``H⁻¹`` may be ``known``."""
         local, m = problem.local(z, columns), self.support.size
         assert isinstance(local.penalty, Separable)
         w = np.concatenate([self.w_S, np.zeros(columns.size - m)])
@@ -254,7 +299,7 @@ class Influences:
         G = local.design.support_gram(columns)
         less = 1.0 - float(self.shares[self.weights > 0.0].mean())
         on = local.penalty.restricted(columns)
-        return Around(local.design, columns, G, on, w, gradient, m, less, self.inverse)
+        return Around(local.design, columns, G, on, w, gradient, m, less, known)
 
     def by_descent(self, around: Around) -> Iterator[Fits]:
         """The same where coefficients come and go on the way, of a penalty that has a kink for each.

@@ -35,7 +35,7 @@ def predictions_without_rows(
         columns = None if problem.penalty.is_smooth else found.columns(problem, z)
         if columns is None:
             return found.without(z)
-        around = found.around(problem, z, columns)
+        around = found.around(problem, z, columns, found.newton.inverse)
         on = problem.penalty.restricted(columns)
         return _predictions(problem, z, around.w, on, found.by_descent(around), intercept)
     model = (of_targets if problem.datafit.row_wise else of_classes)(problem, z, support, w_S, intercept)
