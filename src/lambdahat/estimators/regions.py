@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import numbers
+from collections.abc import Callable
 from dataclasses import replace
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -11,7 +13,7 @@ import numpy as np
 from lambdahat._validation import check_name
 from lambdahat.criteria import Fold
 from lambdahat.estimators.base import LinearModel
-from lambdahat.linear import Vector
+from lambdahat.linear import Matrix, Vector
 from lambdahat.outer import Chart, Line, Region
 from lambdahat.search import Space
 from lambdahat.solvers import alpha_max
@@ -47,10 +49,12 @@ def make_region(
         elif bounded[k] and lower[k] == -700.0:  # from zero: looks over a wide range have to begin somewhere
             lower[k] = upper[k] + np.log(_RANGE)
     lines: dict[tuple[float, ...], Line] = {}
+    problems: list[Any] = [problem for fold in folds for problem in fold.problems]
+    at_zero = cache(lambda k: problems[k].correlation())
     for origin, direction in model._lines(space, folds):
         moved = direction != 0.0
         origin = np.where(moved, origin, np.clip(origin, lower, upper))
-        t_low, t_high = _range(space, folds, origin)
+        t_low, t_high = _range(space, folds, origin, at_zero)
         if bounded[moved].any():
             t_low, t_high = float((lower - origin)[moved].max()), float((upper - origin)[moved].min())
         if t_low < t_high:  # else the line is nowhere inside the bounds
@@ -88,11 +92,14 @@ def plain_region(
     return Region(lower, upper, charted, None if start is None else np.clip(start, lower, upper), chart)
 
 
-def _range(space: Space, folds: list[Fold], origin: Vector) -> tuple[float, float]:
-    """Logarithms of the least and the greatest strength worth a look along a line."""
+def _range(space: Space, folds: list[Fold], origin: Vector, at_zero: Callable[[int], Matrix]) -> tuple[float, float]:
+    """Logarithms of the least and the greatest strength worth a look along a line.
+
+    ``at_zero`` are correlations of each problem, the same on all lines.
+    """
     theta = space.theta(space.values(origin))
     problems = [problem for fold in folds for problem in space.placed(fold.problems, theta)]
-    highest = max(alpha_max(problem) for problem in problems)
+    highest = max(alpha_max(problem, partial(at_zero, k)) for k, problem in enumerate(problems))
     if highest > 0.0:
         return float(np.log(highest * _RANGE)), float(np.log(highest))
     # Without an ℓ1 term: from a penalty as large as the trace of the Hessian, an upper bound of its eigenvalues.

@@ -1,11 +1,13 @@
 """The strength of the penalty at which a problem has its simplest solution."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import singledispatch
 
 import numpy as np
 from scipy.optimize import brentq
 
+from lambdahat.linear import Matrix
 from lambdahat.problem import Problem
 from lambdahat.solvers.solve import solve
 from lambdahat.two_stages import TwoStages
@@ -15,11 +17,12 @@ _STEP, _LEAST = 1.1, 1e-12  # of the look for a root: from each α to the next o
 
 
 @singledispatch
-def alpha_max(problem: Problem) -> float:
+def alpha_max(problem: Problem, correlation: Callable[[], Matrix] | None = None) -> float:
     """The smallest multiplier of the strengths of the penalty's kinks at which every coefficient with a kink is zero.
 
     Exact also with unpenalised columns, which are fitted first (by least squares, or ridge where they have an ℓ2 term).
-    Excluded columns do not count. Zero when no column has a kink.
+    Excluded columns do not count. Zero when no column has a kink. ``correlation`` says what :meth:`Problem.correlation`
+    would, with a pass over X less.
     """
     penalty = problem.penalty
     if penalty.is_smooth:
@@ -27,13 +30,13 @@ def alpha_max(problem: Problem) -> float:
     smooth = penalty.without_kinked()
     rest = np.flatnonzero(~smooth.excluded).astype(np.int32)
     if not rest.size:
-        return penalty.dual_norm(problem.correlation())
+        return penalty.dual_norm((correlation or problem.correlation)())
     fitted = solve(replace(problem, penalty=smooth), tol=_EXACT)
     return penalty.dual_norm(problem.correlation_after(rest, fitted.w[rest], problem.offset(fitted)))
 
 
 @alpha_max.register
-def _(problem: TwoStages) -> float:
+def _(problem: TwoStages, correlation: Callable[[], Matrix] | None = None) -> float:
     """The smallest multiplier of θ above which the coefficients of the second stage are zero.
 
     Weights are at least 1, and a first stage that is zero makes them all the same. So with a first stage that has kinks
