@@ -144,6 +144,21 @@ def test_single_precision_loses_nothing_that_counts(name, share, settled, monkey
     np.testing.assert_allclose(single.gradient, double.gradient, rtol=1e-3)
 
 
+@pytest.mark.parametrize(("of_columns", "of_targets"), [(1e25, 1.0), (1e-25, 1.0), (1.0, 1e25), (1e20, 1e-20)])
+@pytest.mark.parametrize("name", ["targets", "groups"])
+def test_single_precision_is_for_numbers_that_it_has(name, of_columns, of_targets, monkeypatch):
+    monkeypatch.setattr(left_out, "_SETTLED", left_out.Effort(1e-4, 1e-3, 1_000, np.float32))
+    X, Y = of_several(60, 30)
+    y = Y if name in TARGETS else Y[:, 0]
+
+    def judged(of_columns, of_targets):
+        model = (TARGETS | BLOCKS)[name](0.1 * of_columns * of_targets, 30)
+        found = hypergradient(model, of_columns * X, of_targets * y, criterion=ALO())
+        return np.array([found.value, *found.log_gradient]) / of_targets**2
+
+    np.testing.assert_allclose(judged(of_columns, of_targets), judged(1.0, 1.0), rtol=1e-4)
+
+
 @pytest.mark.parametrize("share", [0.4, 0.1])
 @pytest.mark.parametrize(("n", "p"), SIZES)
 @pytest.mark.parametrize("name", TWO_STAGES)

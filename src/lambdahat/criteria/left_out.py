@@ -20,6 +20,7 @@ from lambdahat.penalties import Blockwise, Separable
 SINGULAR = 1e-10
 _INFINITE = 1e100
 _LITTLE_WORK = 5e6  # rows times the square of coefficients
+_SMALL, _LARGE = 1e-10, 1e10  # between these products of three numbers do not vanish in single precision, nor overflow
 _SURE = 0.99  # leverage of a row beyond which a Newton step without it says nothing
 _AT_ONCE = 2**22  # numbers in the images of rows that are in memory together
 
@@ -232,12 +233,14 @@ def descend(
     little against, and ``l1``, of shape (m, q), strengths in the place of the penalty's. See
     :func:`lambdahat.kernels.left_out.without_rows_of_blocks`.
     """
-    W, numbers = np.ascontiguousarray(w.T), effort.numbers
+    W = np.ascontiguousarray(w.T)
+    numbers = _numbers(effort, G, W, Z, slopes)
+    rounded: Matrix = W.astype(numbers)
     steps = _sweep(
-        left_out.without_rows_of_blocks, G, _strengths(G, penalty, l1), W.astype(numbers), Z, omegas, terms, shares,
-        D, slopes, size, effort.solutions, effort,
+        left_out.without_rows_of_blocks, numbers, G, _strengths(G, penalty, l1), rounded, Z, omegas, terms, shares, D,
+        slopes, size, effort.sweeps, effort.solutions,
     )  # fmt: skip
-    D[:] = steps if numbers is np.float64 else np.where(steps == -W.astype(numbers), -W, steps)
+    D[:] = steps if numbers is np.float64 else np.where(steps == -rounded, -W, steps)
 
 
 def respond(
@@ -249,20 +252,31 @@ def respond(
     By descent from ``D``, which changes in place. See :func:`lambdahat.kernels.left_out.respond_of_blocks`.
     """
     slopes = times(D, G)
+    numbers = _numbers(effort, G, W, Z, slopes)
     D[:] = _sweep(
-        left_out.respond_of_blocks, G, _strengths(G, penalty, None), W.astype(effort.numbers), Z, omegas, terms, shares,
-        D, slopes, sizes(D, slopes), effort.responses, effort,
+        left_out.respond_of_blocks, numbers, G, _strengths(G, penalty, None), W.astype(numbers), Z, omegas, terms,
+        shares, D, slopes, sizes(D, slopes), effort.sweeps, effort.responses,
     )  # fmt: skip
 
 
+def _numbers(effort: Effort, G: Matrix, *others: Matrix) -> type:
+    """Double precision where products would overflow in single, or vanish."""
+    if effort.numbers is np.float64:
+        return np.float64
+    sizes_of = [np.abs(each).max(initial=0.0) for each in others]
+    found = np.array([*G.diagonal(), *sizes_of])
+    found = found[found > 0.0]
+    return effort.numbers if np.all((found > _SMALL) & (found < _LARGE)) else np.float64
+
+
 def _sweep(
-    kernel: Callable[..., None], G: Matrix, strengths: tuple[Any, ...], W: Matrix, Z: Matrix, omegas: Matrix,
-    terms: Matrix, shares: Vector, D: Matrix, slopes: Matrix, size: Vector, tol: float, effort: Effort,
+    kernel: Callable[..., None], numbers: type, G: Matrix, strengths: tuple[Any, ...], W: Matrix, Z: Matrix,
+    omegas: Matrix, terms: Matrix, shares: Vector, D: Matrix, slopes: Matrix, size: Vector, most: int, tol: float,
 ) -> Matrix:  # fmt: skip
     """The steps after descent by a kernel, from D."""
     steps: Matrix
-    G, Z, steps, slopes = (np.array(each, dtype=effort.numbers, order="C") for each in (G, Z, D, slopes))
-    kernel(G, *strengths, W, Z, omegas, terms, shares, steps, slopes, size, effort.sweeps, tol)
+    G, Z, steps, slopes = (np.array(each, dtype=numbers, order="C") for each in (G, Z, D, slopes))
+    kernel(G, *strengths, W, Z, omegas, terms, shares, steps, slopes, size, most, tol)
     return steps
 
 
