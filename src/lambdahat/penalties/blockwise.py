@@ -100,11 +100,9 @@ class Blockwise:
         return replace(self, norm_factors=self.norm_factors * factor, l1_factors=self.l1_factors * factor)
 
     def restricted(self, columns: NDArray[np.int32]) -> Blockwise:
-        kept, labels = self.labels[columns], np.arange(len(columns))
-        if self.n_blocks < self.labels.size:  # else each column is a block
-            kept, first, labels = np.unique(kept, return_index=True, return_inverse=True)
-            order = np.argsort(first)  # blocks are numbered as they come, which is what kernels count on
-            kept, labels = kept[order], np.argsort(order)[labels]
+        kept, first, labels = np.unique(self.labels[columns], return_index=True, return_inverse=True)
+        order = np.argsort(first)  # blocks are numbered as they come, which is what kernels count on
+        kept, labels = kept[order], np.argsort(order)[labels]
         return Blockwise(
             self.theta, labels, self.norm_factors[kept], self.norm_index[kept], self.l2_factors[kept],
             self.l2_index[kept], self.l1_factors[columns], self.l1_index[columns],
