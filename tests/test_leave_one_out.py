@@ -12,6 +12,7 @@ import lambdahat as lh
 from lambdahat import ALO, CrossValidation, GradientSearch, hypergradient
 from lambdahat.criteria import by_leverages, each_left_out, each_row_of_blocks, left_out
 from lambdahat.estimators.base import validated
+from lambdahat.outer import Grid
 from lambdahat.solvers import solve_many
 from verdicts import decided
 
@@ -216,6 +217,34 @@ def test_searches(name):
     assert "leverages" not in search.status_
     best = clone(search.best_estimator_).set_params(**TIGHT)
     assert search.best_criterion_ == pytest.approx(by_n_fits(best, X, y, 1e-8), rel=0.02)
+
+
+@pytest.mark.parametrize(
+    "name", ["one target", *TARGETS, *BLOCKS, *CLASSES, *TWO_STAGES, "machine", "machine of classes"]
+)
+def test_without_a_slope_it_is_the_same(name):
+    """A grid asks for none, and the two begin alike."""
+    X, y = labelled(60, 12, seed=0) if name in CLASSES else several(60, 12, seed=0)
+    models = (
+        TARGETS
+        | BLOCKS
+        | CLASSES
+        | TWO_STAGES
+        | {
+            "one target": lambda alpha: lh.ElasticNet(alpha, **TIGHT),
+            "machine": lambda alpha: lh.LinearSVR(C=1.0, epsilon=0.1),
+            "machine of classes": lambda alpha: lh.LinearSVC(C=1.0),
+        }
+    )
+    if name not in TARGETS and name not in CLASSES:
+        y = np.sign(y[:, 0]) if name == "machine of classes" else y[:, 0]
+    once = {"criterion": ALO(), "init": "estimator", "max_evals": 1, "refit": False}
+    found = [
+        GradientSearch(models[name](0.1), optimizer=optimizer, **once).fit(X, y).best_criterion_
+        for optimizer in (Grid(), "gradient_descent")
+    ]
+    assert np.isfinite(found[0])
+    assert found[0] == found[1]
 
 
 @pytest.mark.parametrize("name", ["multi-task", "targets", "adaptive", "multinomial", "one against the rest"])
