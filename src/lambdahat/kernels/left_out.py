@@ -285,8 +285,7 @@ def without_rows_of_blocks(
     runs of the q rows, ``starts[b]`` to ``starts[b + 1]``; a step on one is a proximal step by ``bounds[b]``, the
     largest eigenvalue of its part of G, and exact where the block is one row. ``slopes`` are ``G D[i] + gradient_i``
     (they are overwritten); ``l1`` has one row, or one for each i. W, D and slopes have a row for each target, not for
-    each coefficient: the innermost loops run over coefficients. These, G and Z may be of single precision, as little
-    in memory again.
+    each coefficient: the innermost loops run over coefficients. These, G and Z may be of single precision.
 
     Stops where no step in a sweep exceeds ``tol`` times ``sizes[i]``, the size of the step from W to the start (where
     that is none, the largest step of the first sweep); steps much smaller than that are not taken. Blocks that are zero
