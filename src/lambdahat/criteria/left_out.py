@@ -229,8 +229,8 @@ def descend(
 ) -> None:  # fmt: skip
     """Solve without each of m rows, by descent from steps ``D`` of shape (m, T, q), which change in place.
 
-    ``slopes`` are those of the quadratic at D, before the terms of rows (they are overwritten), ``size`` what steps are
-    little against, and ``l1``, of shape (m, q), strengths in the place of the penalty's. See
+    ``slopes`` are those of the quadratic at D, before the terms of rows, ``size`` what steps are little against, and
+    ``l1``, of shape (m, q), strengths in the place of the penalty's. See
     :func:`lambdahat.kernels.left_out.without_rows_of_blocks`.
     """
     W = np.ascontiguousarray(w.T)
