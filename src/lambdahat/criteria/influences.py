@@ -138,6 +138,7 @@ class NewtonStep:
     Attributes
     ----------
     local : Problem
+        From :func:`local_model`.
     support, w_S
         Of the solution.
     pull : array shaped as ``w_S``
@@ -199,10 +200,6 @@ class Influences:
 
     Attributes
     ----------
-    local : Problem
-        From :func:`local_model`.
-    support, w_S
-        Of the solution.
     weights : array of shape (n,)
         Of the rows, in units in which the local model is the objective: ``s`` times ``local.scale``.
     slopes, bends : array of shape (n,)
@@ -213,9 +210,6 @@ class Influences:
     newton : NewtonStep
     """
 
-    local: Problem
-    support: Any
-    w_S: Vector
     weights: Vector
     slopes: Vector
     bends: Vector
@@ -234,11 +228,19 @@ class Influences:
         pull = -design.gradient_columns(support, design.weights * slopes)
         shares = design.weights if of_mean else np.zeros_like(design.weights)
         newton = NewtonStep(local, support, w_S, pull)
-        found = cls(local, support, w_S, design.weights * local.scale, slopes, bends, shares, newton, intercept)
+        found = cls(design.weights * local.scale, slopes, bends, shares, newton, intercept)
         if isinstance(problem.datafit, RootMeanSquare):
             for _ in range(_TIMES):
                 found = replace(found, shares=found._shares_of_root(problem, z))
         return found
+
+    @property
+    def local(self) -> Problem:
+        return self.newton.local
+
+    @property
+    def support(self) -> Any:
+        return self.newton.support
 
     @property
     def each(self) -> Vector:
@@ -294,7 +296,7 @@ class Influences:
         """The local model over the support and other columns; ``H⁻¹`` may be ``known``."""
         local, m = problem.local(z, columns), self.support.size
         assert isinstance(local.penalty, Separable)
-        w = np.concatenate([self.w_S, np.zeros(columns.size - m)])
+        w = np.concatenate([self.newton.w_S, np.zeros(columns.size - m)])
         gradient = -local.scale * problem.design.gradient_columns(columns, problem.residual(z))
         G = local.design.support_gram(columns)
         less = 1.0 - float(self.shares[self.weights > 0.0].mean())
@@ -370,7 +372,7 @@ class Influences:
             states = pushes[:, None] * images + np.outer(shares, drift) + slopes
             ended = np.empty(len(X), dtype=bool)
             left_out.exchange(
-                around.tableau, around.scales, images, omegas * factors, penalty.l1, self.w_S, penalty.positive,
+                around.tableau, around.scales, images, omegas * factors, penalty.l1, self.newton.w_S, penalty.positive,
                 1.0 - shares, states, ended, _CHANGES, _ROUNDS,
             )  # fmt: skip
             states[~ended & (omegas * factors * np.sum(own * images[:, :m], axis=1) > _SURE / (1.0 - _SURE))] = 0.0
