@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lambdahat.linear import conjugate_gradient, inverse_of_diagonal, solve_dense
+from lambdahat.linear import conjugate_gradient, inverse_of_diagonal, pseudo_inverse, solve_dense
 
 
 def gram(n, p, seed=0):
@@ -44,6 +44,22 @@ def test_inconsistent_systems_stay_finite():
 def test_nothing_and_zero():
     assert solve_dense(np.empty((0, 0)), np.empty(0)).size == 0
     np.testing.assert_array_equal(solve_dense(np.zeros((2, 2)), np.zeros(2)), np.zeros(2))
+
+
+@pytest.mark.parametrize(("n", "p"), [(5, 1), (40, 30), (200, 64), (300, 150), (20, 40), (1, 3), (100, 129)])
+@pytest.mark.parametrize("unit", [1.0, 1e-12, 1e12])
+def test_inverses_are_symmetric_and_those_of_numpy(n, p, unit):
+    G = unit * gram(n, p)
+    found = pseudo_inverse(G.copy())
+    np.testing.assert_array_equal(found, found.T)
+    expected = np.linalg.pinv(G, hermitian=True, rcond=1e-12)
+    np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-8 * np.abs(expected).max())
+
+
+def test_the_inverse_of_nothing_and_of_zero():
+    assert pseudo_inverse(np.empty((0, 0))).shape == (0, 0)
+    np.testing.assert_array_equal(pseudo_inverse(np.zeros((2, 2))), np.zeros((2, 2)))
+    np.testing.assert_allclose(pseudo_inverse(np.diag([2.0, 0.0, 4.0])), np.diag([0.5, 0.0, 0.25]))
 
 
 def test_a_good_guess_saves_products():

@@ -18,6 +18,7 @@ Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]
 
 _EPS = float(np.finfo(np.float64).eps)
+_PIECE = 64  # of matrices that are mirrored
 _FLAT = 1e-12  # what is left of a block along its coefficients, over its curvature across them, to be told from none
 
 
@@ -109,22 +110,53 @@ def solve_dense(A: Matrix, b: Matrix) -> Matrix:
     """
     if b.size == 0:
         return np.zeros_like(b)
+    factor = _cholesky(A)
+    if factor is not None:
+        return np.asarray(lapack.dpotrs(factor, b, lower=0)[0])
+    values, basis = _range(A)
+    return np.asarray(basis @ by_row(1.0 / values, basis.T @ b))
+
+
+def pseudo_inverse(A: Matrix) -> Matrix:
+    """The pseudo-inverse of a symmetric positive semi-definite matrix, which is overwritten."""
+    if len(A) == 0:
+        return np.zeros_like(A)
+    factor = _cholesky(A)
+    if factor is not None:
+        return _mirrored(lapack.dpotri(factor, lower=0, overwrite_c=1)[0].T)
+    values, basis = _range(A)
+    root = basis / np.sqrt(values)
+    return np.asarray(root @ root.T)
+
+
+def _cholesky(A: Matrix) -> Matrix | None:
+    """The upper factor in place, or where ``A`` is singular None: then it stays as it is."""
     diagonal = A.diagonal().copy()
-    largest = float(diagonal.max())
-    if largest <= 0.0:
-        return np.zeros_like(b)
     factor, info = lapack.dpotrf(A.T, lower=0, clean=0, overwrite_a=1)
     pivots = factor.diagonal()
-    if info == 0 and float(np.min(pivots * pivots / diagonal)) > 64.0 * len(b) * _EPS:
-        x, _ = lapack.dpotrs(factor, b, lower=0)
-        return np.asarray(x)
-    original = np.tril(A.T, -1)  # the triangle that LAPACK left alone
-    original += original.T
-    np.fill_diagonal(original, diagonal)
-    values, vectors = scipy.linalg.eigh(original)
-    kept = values > len(b) * _EPS * values[-1]
-    basis = vectors[:, kept]
-    return np.asarray(basis @ by_row(1.0 / values[kept], basis.T @ b))
+    if info == 0 and np.min(diagonal) > 0.0 and np.min(pivots * pivots / diagonal) > 64.0 * len(A) * _EPS:
+        return np.asarray(factor)
+    A[:] = np.tril(A.T, -1)  # the triangle that LAPACK left alone
+    A += A.T
+    np.fill_diagonal(A, diagonal)
+    return None
+
+
+def _range(A: Matrix) -> tuple[Vector, Matrix]:
+    """Eigenvalues that are not zero, and eigenvectors."""
+    values, vectors = scipy.linalg.eigh(A)
+    kept = values > max(0.0, len(A) * _EPS * values[-1])
+    return values[kept], vectors[:, kept]
+
+
+def _mirrored(A: Matrix) -> Matrix:
+    """Its lower triangle written over its upper one, a piece that stays in cache at a time."""
+    for start in range(0, len(A), _PIECE):
+        end = start + _PIECE
+        corner, below = A[start:end, start:end], A[end:, start:end]
+        corner[:] = np.tril(corner) + np.tril(corner, -1).T
+        A[start:end, end:] = below.T
+    return A
 
 
 def conjugate_gradient(

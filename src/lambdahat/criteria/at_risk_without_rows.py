@@ -8,13 +8,13 @@ from functools import cached_property
 
 import numpy as np
 
-from lambdahat.criteria.degrees_of_freedom import columns_at_risk, pseudo_inverse
+from lambdahat.criteria.degrees_of_freedom import columns_at_risk
 from lambdahat.criteria.influences import nearest
 from lambdahat.criteria.left_out import descend, effort_for
 from lambdahat.datafits.cox import Cox, WithoutRows
 from lambdahat.datafits.survival import RiskSets, Rows
 from lambdahat.design import Columns
-from lambdahat.linear import Curvature, Matrix, Vector
+from lambdahat.linear import Curvature, Matrix, Vector, pseudo_inverse
 from lambdahat.penalties import Blockwise, Separable
 from lambdahat.problem import Problem
 

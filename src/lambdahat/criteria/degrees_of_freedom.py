@@ -20,7 +20,7 @@ from scipy.linalg import lapack
 from lambdahat.coupled import CoupledModel
 from lambdahat.datafits import Cox, RootMeanSquare
 from lambdahat.design import FACTORISED
-from lambdahat.linear import Curvature, Matrix, Vector, solve_dense
+from lambdahat.linear import Curvature, Matrix, Vector, pseudo_inverse
 from lambdahat.penalties import Entrywise
 from lambdahat.problem import Problem
 from lambdahat.two_stages import TwoStages
@@ -141,11 +141,6 @@ def _rank(A: Matrix) -> int:
         return len(A)
     values = scipy.linalg.eigvalsh(A)
     return int(np.sum(values > _SINGULAR * values[-1]))
-
-
-def pseudo_inverse(A: Matrix) -> Matrix:
-    """The pseudo-inverse of a symmetric matrix that is at least zero."""
-    return solve_dense(A.copy(), np.eye(len(A)))
 
 
 def leverages_by_rows(local: Problem, support: Any, ridge: Vector) -> Vector:

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lambdahat.criteria.degrees_of_freedom import leverages_by_rows, local_model, pseudo_inverse
+from lambdahat.criteria.degrees_of_freedom import leverages_by_rows, local_model
 from lambdahat.datafits import RootMeanSquare
 from lambdahat.design import Columns, Design
 from lambdahat.kernels import left_out
-from lambdahat.linear import Curvature, Matrix, Vector, solve_dense
+from lambdahat.linear import Curvature, Matrix, Vector, pseudo_inverse, solve_dense
 from lambdahat.penalties import Separable
 from lambdahat.problem import Problem
 

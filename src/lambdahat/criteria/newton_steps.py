@@ -6,9 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lambdahat.criteria.degrees_of_freedom import pseudo_inverse
 from lambdahat.criteria.influences import MOST
-from lambdahat.linear import Curvature, Matrix, Vector
+from lambdahat.linear import Curvature, Matrix, Vector, pseudo_inverse
 
 
 def moves(forms: Matrix, omegas: Matrix, terms: Matrix, drift: Matrix) -> tuple[Matrix, Matrix]:
