@@ -207,13 +207,27 @@ def test_losses_without_a_row(spread, strata, ties):
     Z, D = spread * rng.normal(size=(places.size, 40)), rng.normal(size=(places.size, 40))
     Z[5, rows[4]] = 3000.0  # the row that is left out hides the others
     found = datafit.without_rows(Z[:, rows], places)
-    images = found.hessian(D[:, rows], np.arange(places.size))
-    for place, z, d, value, slopes, image in zip(places, Z, D, found.losses, found.gradients, images, strict=True):
+    images, added = found.hessian(D[:, rows], np.arange(places.size)), datafit.added_by_rows(Z[:, rows], places)
+    for place, z, d, value, slopes, image in zip(places, Z, D, added, found.gradients, images, strict=True):
         without = np.where((place >= 0) & (np.arange(40) == rows[place]), 0.0, s)
         left = Cox(ties).prepared(codes, without)
-        assert value == pytest.approx(left.value(codes, z, without), rel=1e-9)
+        whole = datafit.value(codes, z, s)
+        assert value == pytest.approx(whole - left.value(codes, z, without), rel=1e-9, abs=1e-9 * whole)
         assert slopes == pytest.approx((without * left.gradient(codes, z))[rows], abs=1e-9)
         assert image == pytest.approx(left.hessian(codes, z, without)(d)[rows], abs=1e-9)
+
+
+@pytest.mark.parametrize("ties", TIES)
+def test_losses_without_a_row_at_one_prediction(ties):
+    y = people(40, 3, seed=3, decimals=1)[1]
+    codes = Cox(ties).read(y, 40)
+    datafit = Cox(ties).prepared(codes, np.full(40, 1.0 / 40.0))
+    places = np.arange(datafit.at.rows.size)
+    z = np.random.default_rng(0).normal(size=(1, places.size))
+    one, each = (datafit.without_rows(Z, places) for Z in (z, np.repeat(z, places.size, axis=0)))
+    np.testing.assert_array_equal(one.gradients, each.gradients)
+    D = np.random.default_rng(1).normal(size=(places.size, places.size))
+    np.testing.assert_array_equal(one.hessian(D, places), each.hessian(D, places))
 
 
 def violation(model, X, y, weight, strengths):

@@ -191,7 +191,7 @@ def test_sparse_columns_and_rows_by_parts(name, monkeypatch):
 def test_the_slopes_that_lead_are_those_of_differences(name, monkeypatch):
     """Of second-order models: fits anew are by Newton's method, which ends early."""
     monkeypatch.setattr(each_row_of_blocks, "is_little_work", lambda *of: False)
-    for effort in ("_SETTLED", "_ROUGHLY"):
+    for effort in ("_SETTLED", "ROUGHLY"):
         monkeypatch.setattr(left_out, effort, left_out.Effort(1e-11, 1e-11, 10_000))
     X, y = (labelled if name in CLASSES else several)(40, 10, 5)
     y = y[:, 0] if name == "adaptive" else y

@@ -82,7 +82,7 @@ def settled(monkeypatch):
     """Models without a row solved to the end."""
     monkeypatch.setattr(influences, "_SETTLED", 1e-11)
     monkeypatch.setattr(influences, "_SWEEPS", 10_000)
-    for effort in ("_SETTLED", "_ROUGHLY"):
+    for effort in ("_SETTLED", "ROUGHLY"):
         monkeypatch.setattr(left_out, effort, left_out.Effort(1e-11, 1e-11, 10_000))
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from lambdahat.criteria.degrees_of_freedom import columns_at_risk
 from lambdahat.criteria.influences import nearest
-from lambdahat.criteria.left_out import descend, effort_for
+from lambdahat.criteria.left_out import ROUGHLY, descend
 from lambdahat.datafits.cox import Cox, WithoutRows
 from lambdahat.datafits.survival import RiskSets, Rows
 from lambdahat.design import Columns
@@ -113,8 +113,8 @@ class AtRisk:
     def left_out(self, places: Rows) -> float:
         """The part of some rows in the criterion."""
         smooth, shares = self.penalty.is_smooth, self.sets.weights[places]
-        numbers, effort = np.arange(places.size), effort_for(float(self.z.size) * self.w.size**2)
-        left = self.datafit.without_rows(np.broadcast_to(self.z, (places.size, self.z.size)), places)
+        numbers = np.arange(places.size)
+        left = self.datafit.without_rows(self.z[None], places)
         slopes = left.gradients @ self.X
         D, images = self._newton(left, numbers, shares, np.zeros_like(slopes), slopes)
         Z = np.stack([D @ self.G, images], axis=1)
@@ -130,7 +130,7 @@ class AtRisk:
                 now = before[:, None].copy()
                 of_rows = (Z[moving], omegas[moving], np.zeros((moving.size, 2, 1)), shares[moving])
                 at = slopes[moving][:, None], self._sizes(before)
-                descend(self.G, self.w[:, None], self.penalty, *of_rows, now, *at, effort=effort)
+                descend(self.G, self.w[:, None], self.penalty, *of_rows, now, *at, effort=ROUGHLY)
                 D[moving] = now[:, 0]
             if turn > 0:
                 moving = moving[self._sizes(D[moving] - before) > _SETTLED * self._sizes(D[moving])]
@@ -142,9 +142,7 @@ class AtRisk:
                 D[moving] += self._newton(left, moving, shares[moving], steps, slopes[moving])[0]
             else:
                 slopes[moving] += _corrected(Z[moving], omegas[moving], steps)
-        after = self.z + D @ self.X.T
-        losses = [self.datafit.without_rows(after, rows).losses for rows in (np.full_like(places, -1), places)]
-        return float(np.sum(losses[0] - losses[1]))
+        return float(np.sum(self.datafit.added_by_rows(self.z + D @ self.X.T, places)))
 
     def _sizes(self, D: Matrix) -> Vector:
         return np.asarray(np.sqrt(np.maximum(np.sum(D * (D @ self.G), axis=1), 0.0)))

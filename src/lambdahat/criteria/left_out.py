@@ -19,7 +19,7 @@ from lambdahat.penalties import Blockwise, Separable
 
 SINGULAR = 1e-10
 _INFINITE = 1e100
-_LITTLE_WORK = 1e6  # rows times the square of coefficients
+_LITTLE_WORK = 5e6  # rows times the square of coefficients
 _SMALL, _LARGE = 1e-10, 1e10  # between these products of three numbers do not vanish in single precision, nor overflow
 _SURE = 0.99  # leverage of a row beyond which a Newton step without it says nothing
 _AT_ONCE = 2**22  # numbers in the images of rows that are in memory together
@@ -35,12 +35,12 @@ class Effort(NamedTuple):
 
 
 _SETTLED = Effort(1e-4, 1e-3, 1_000)  # where work is little
-_ROUGHLY = Effort(3e-3, 1e-2, 100, np.float32)  # where it is not: of half as much memory
+ROUGHLY = Effort(1e-3, 1e-2, 100, np.float32)  # where it is not: of half as much memory
 
 
 def effort_for(work: float) -> Effort:
     """By rows times the square of coefficients."""
-    return _SETTLED if work <= _LITTLE_WORK else _ROUGHLY
+    return _SETTLED if work <= _LITTLE_WORK else ROUGHLY
 
 
 def symmetric_pinv(A: Matrix) -> Matrix:

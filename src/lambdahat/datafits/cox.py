@@ -87,12 +87,11 @@ class AtRisk:
 
 @dataclass(frozen=True, eq=False)
 class WithoutRows:
-    """Losses of the rows at risk but one, each at predictions of its own.
+    """Losses of the rows at risk but one, at predictions.
 
     Attributes
     ----------
     at : RiskSets
-    losses : array of shape (m,)
     state : tuple of arrays
         What the Hessians are made of: see ``kernels.cox``.
     gradients : array of shape (m, n)
@@ -100,26 +99,17 @@ class WithoutRows:
     """
 
     at: RiskSets
-    losses: Vector
     state: tuple[Matrix, ...]
     gradients: Matrix
 
     @classmethod
     def create(cls, at: RiskSets, efron: bool, Z: Matrix, places: Rows) -> WithoutRows:
-        left = np.flatnonzero(places >= 0)
-        at_risk = np.where(at.weights > 0.0, Z, -np.inf)
-        at_risk[left, places[left]] = -np.inf
-        top = np.max(at_risk, axis=1, keepdims=True, initial=-np.inf)
-        top[top == -np.inf] = 0.0
-        of_sets = at.weights, at.start, at.deaths, at.strata, at.masses
-        losses, events, risks, near, *state = cox.without_rows(
-            Z - top, np.exp(at_risk - top), places, *of_sets, efron, FAR
-        )
-        np.log(risks, out=risks, where=True if near.all() else near[:, None])  # of many at once: much faster than there
-        losses += np.einsum("ik,ik->i", events, risks)
+        below, rates = _rates(Z)
+        state = cox.without_rows(below, rates, places, *_sets(at), efron, FAR)
         gradients = state[-1] - at.weights * at.is_event
+        left = np.flatnonzero(places >= 0)
         gradients[left, places[left]] = 0.0
-        return cls(at, losses, tuple(state), gradients)
+        return cls(at, state, gradients)
 
     def hessian(self, D: Matrix, which: Rows) -> Matrix:
         """The Hessians of the losses of such numbers, weights included, times each row of ``D``."""
@@ -127,6 +117,22 @@ class WithoutRows:
         return np.asarray(
             cox.hessian_without_rows(D, which, share, stay, terms, expects, self.at.start, self.at.deaths)
         )
+
+
+def _rates(Z: Matrix) -> tuple[Matrix, Matrix]:
+    """Predictions less the largest of their row, and their rates, 1 at most."""
+    below = Z - np.max(Z, axis=1, keepdims=True, initial=-np.inf)
+    return below, np.exp(below)
+
+
+def _sets(at: RiskSets) -> tuple[Vector, Rows, Rows, Rows, Vector]:
+    return at.weights, at.start, at.deaths, at.strata, at.masses
+
+
+def _losses(at: RiskSets, efron: bool, below: Matrix, rates: Matrix, places: Rows) -> Vector:
+    losses, events, risks, near = cox.losses_without_rows(below, rates, places, *_sets(at), efron, FAR)
+    np.log(risks, out=risks, where=True if near.all() else near[:, None])  # of many at once: much faster than there
+    return np.asarray(losses + np.einsum("ik,ik->i", events, risks))
 
 
 @dataclass(frozen=True, eq=False)
@@ -272,9 +278,15 @@ class Cox(RowWise):
         """The losses of all rows but one, which are not divided by the weight that is left.
 
         Rows are here those of :attr:`at`, and in that order. ``places`` are of those left out, or −1, and ``Z``
-        predictions, of which each has a row.
+        predictions, of which each has a row, or all the same one.
         """
         return WithoutRows.create(self._sets, self._efron, Z, places)
+
+    def added_by_rows(self, Z: Matrix, places: Rows) -> Vector:
+        """How much larger the loss of all rows is than that of all but one, at the same predictions."""
+        at = _rates(Z)
+        whole, left = (_losses(self._sets, self._efron, *at, rows) for rows in (np.full_like(places, -1), places))
+        return whole - left
 
     def _masses(self, u: Vector) -> Vector:
         """The expected events at slopes u."""

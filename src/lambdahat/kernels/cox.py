@@ -165,64 +165,111 @@ def _entropy(x):
 
 
 @njit(cache=True, nogil=True)
-def without_rows(Z, rates, places, s, start, deaths, strata, masses, efron, far):
-    """The loss at each row of ``Z``, without the row at the place of the same number (below zero: with all).
+def _leave(out, own, s, start, deaths, weights, mass, tied):
+    """A row of interval ``own`` loses its weight."""
+    weights[out] = 0.0
+    if out < start[own] + deaths[own]:
+        tied[own] -= 1
+        mass[own] = mass[own] - s[out] if tied[own] > 0 else 0.0
 
-    Rows stay where they are, and the one that is left out has no weight. ``Z`` are logarithms of the ``rates``, which
-    are 1 at most, and zero where there is no weight; ``far`` is by how much they differ before ratios overflow. Returns
-    losses without ``Σ_k W_k log S_k``, the ``W_k`` and the ``S_k`` of each (1 where there are none), which rates are
-    near each other (else the ``S_k`` are logarithms), and what :func:`hessian_without_rows` reads.
-    """
-    m, N, K = Z.shape[0], Z.shape[1], deaths.shape[0]
-    losses, share, stay = np.empty(m), np.empty((m, N)), np.empty((m, K))
-    events, risks, near = np.empty((m, K)), np.empty((m, K)), np.ones(m, np.bool_)
-    terms, expects = np.empty((m, 5, K)), np.empty((m, N))
-    weights, mass, tied = s.copy(), masses.copy(), deaths.copy()
-    interval = np.empty(N, np.int64)
-    entropy = 0.0
+
+@njit(cache=True, nogil=True)
+def _risks(z, rate, weights, start, strata, far, risks):
+    """The ``S_k`` of predictions and their rates, or where these are too far apart logarithms; whether they are not."""
+    near = True
+    for i in range(z.shape[0]):
+        near = near and (z[i] > -far or weights[i] == 0.0)
+    risks[:] = risk(rate, weights, start, strata) if near else log_risk(z, weights, start, strata)
+    return near
+
+
+@njit(cache=True, nogil=True)
+def _shares(z, rate, weights, risks, near, start, strata, share, stay):
+    """The shares of rows in the risk of their interval, and by what factor it changes to the next one."""
+    K = risks.shape[0]
     for k in range(K):
-        interval[start[k] : start[k + 1]] = k
-        entropy += _entropy(masses[k])
+        if near:
+            whole = 1.0 / risks[k] if risks[k] > 0.0 else 0.0
+            for i in range(start[k], start[k + 1]):
+                share[i] = weights[i] * rate[i] * whole
+            stay[k] = risks[k + 1] * whole if k + 1 < K else 0.0
+        else:
+            for i in range(start[k], start[k + 1]):
+                share[i] = weights[i] * np.exp(z[i] - risks[k]) if weights[i] > 0.0 else 0.0
+            stay[k] = np.exp(risks[k + 1] - risks[k]) if k + 1 < K and risks[k] > -np.inf else 0.0
+    for stratum in range(1, strata.shape[0]):
+        stay[strata[stratum] - 1] = 0.0
+
+
+@njit(cache=True, nogil=True)
+def _intervals(start):
+    found = np.empty(start[-1], np.int64)
+    for k in range(start.shape[0] - 1):
+        found[start[k] : start[k + 1]] = k
+    return found
+
+
+@njit(cache=True, nogil=True)
+def without_rows(Z, rates, places, s, start, deaths, strata, masses, efron, far):
+    """What derivatives of losses without rows are made of: shares, factors, sums over ties, and expected events.
+
+    Rows stay where they are, and the one that is left out, of which ``places`` has the number (below zero: none), has
+    no weight. ``Z``, with a row for each place or one for all, are logarithms of the ``rates``, which are 1 at most;
+    ``far`` is by how much they differ before ratios overflow.
+    """
+    m, N, K = places.shape[0], Z.shape[1], deaths.shape[0]
+    share, stay, risks = np.empty((m, N)), np.empty((m, K)), np.empty(K)
+    terms, expects = np.empty((m, 5, K)), np.empty((m, N))
+    weights, mass, tied, interval = s.copy(), masses.copy(), deaths.copy(), _intervals(start)
     for a in range(m):
-        z, rate, out = Z[a], rates[a], places[a]
+        z, rate, out = Z[min(a, Z.shape[0] - 1)], rates[min(a, Z.shape[0] - 1)], places[a]
         own = interval[max(out, 0)]
         if out >= 0:
-            weights[out] = 0.0
-            if out < start[own] + deaths[own]:
-                tied[own] -= 1
-                mass[own] = mass[own] - s[out] if tied[own] > 0 else 0.0
-        events[a] = mass
-        for i in range(N):
-            near[a] = near[a] and (z[i] > -far or weights[i] == 0.0)
-        if near[a]:
-            risks[a] = risk(rate, weights, start, strata)
-            for k in range(K):
-                whole = 1.0 / risks[a, k] if risks[a, k] > 0.0 else 0.0
-                for i in range(start[k], start[k + 1]):
-                    share[a, i] = weights[i] * rate[i] * whole
-                stay[a, k] = risks[a, k + 1] * whole if k + 1 < K else 0.0
-        else:
-            risks[a] = logs = log_risk(z, weights, start, strata)
-            for k in range(K):
-                for i in range(start[k], start[k + 1]):
-                    share[a, i] = weights[i] * np.exp(z[i] - logs[k]) if weights[i] > 0.0 else 0.0
-                stay[a, k] = np.exp(logs[k + 1] - logs[k]) if k + 1 < K and logs[k] > -np.inf else 0.0
-        for k in range(K):
-            if mass[k] == 0.0:
-                risks[a, k] = 1.0 if near[a] else 0.0
-        for stratum in range(1, strata.shape[0]):
-            stay[a, strata[stratum] - 1] = 0.0
-        terms[a], loss = ties(share[a], start, deaths, tied, mass, efron)
-        loss += _entropy(masses[own]) - _entropy(mass[own]) - entropy
+            _leave(out, own, s, start, deaths, weights, mass, tied)
+        near = _risks(z, rate, weights, start, strata, far, risks)
+        _shares(z, rate, weights, risks, near, start, strata, share[a], stay[a])
+        terms[a], _ = ties(share[a], start, deaths, tied, mass, efron)
+        expects[a] = expected(share[a], start, deaths, terms[a], hazards(stay[a], terms[a]))
+        if out >= 0:
+            weights[out], mass[own], tied[own] = s[out], masses[own], deaths[own]
+    return share, stay, terms, expects
+
+
+@njit(cache=True, nogil=True)
+def losses_without_rows(Z, rates, places, s, start, deaths, strata, masses, efron, far):
+    """The losses, of the arguments of :func:`without_rows`, but for ``Σ_k W_k log S_k``.
+
+    Of these the ``W_k`` and the ``S_k`` (1 where there are no events), and which rates are near each other (else the
+    ``S_k`` are logarithms).
+    """
+    m, N, K = places.shape[0], Z.shape[1], deaths.shape[0]
+    losses, events, risks, near = np.empty(m), np.empty((m, K)), np.empty((m, K)), np.empty(m, np.bool_)
+    weights, mass, tied, interval = s.copy(), masses.copy(), deaths.copy(), _intervals(start)
+    share, stay = np.empty(N), np.empty(K)
+    entropy = 0.0
+    for k in range(K):
+        entropy += _entropy(masses[k])
+    for a in range(m):
+        z, rate, out = Z[min(a, Z.shape[0] - 1)], rates[min(a, Z.shape[0] - 1)], places[a]
+        own = interval[max(out, 0)]
+        if out >= 0:
+            _leave(out, own, s, start, deaths, weights, mass, tied)
+        near[a] = _risks(z, rate, weights, start, strata, far, risks[a])
+        loss = _entropy(masses[own]) - _entropy(mass[own]) - entropy
+        if efron:
+            _shares(z, rate, weights, risks[a], near[a], start, strata, share, stay)
+            loss += ties(share, start, deaths, tied, mass, efron)[1]
         for k in range(K):
             for i in range(start[k], start[k] + deaths[k]):
                 if weights[i] > 0.0:
                     loss -= weights[i] * z[i]
+            events[a, k] = mass[k]
+            if mass[k] == 0.0:
+                risks[a, k] = 1.0 if near[a] else 0.0
         losses[a] = loss
-        expects[a] = expected(share[a], start, deaths, terms[a], hazards(stay[a], terms[a]))
         if out >= 0:
             weights[out], mass[own], tied[own] = s[out], masses[own], deaths[own]
-    return losses, events, risks, near, share, stay, terms, expects
+    return losses, events, risks, near
 
 
 @njit(cache=True, nogil=True)
