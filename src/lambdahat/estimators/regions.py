@@ -49,7 +49,7 @@ def make_region(
         elif bounded[k] and lower[k] == -700.0:  # from zero: looks over a wide range have to begin somewhere
             lower[k] = upper[k] + np.log(_RANGE)
     lines: dict[tuple[float, ...], Line] = {}
-    problems: list[Any] = [problem for fold in folds for problem in fold.problems]
+    problems: list[Any] = [problem for fold in folds for problem in fold.fitted]
     at_zero = cache(lambda k: problems[k].correlation())
     for origin, direction in model._lines(space, folds):
         moved = direction != 0.0
@@ -98,7 +98,7 @@ def _range(space: Space, folds: list[Fold], origin: Vector, at_zero: Callable[[i
     ``at_zero`` are correlations of each problem, the same on all lines.
     """
     theta = space.theta(space.values(origin))
-    problems = [problem for fold in folds for problem in space.placed(fold.problems, theta)]
+    problems = [problem for fold in folds for problem in space.placed(fold.fitted, theta)]
     highest = max(alpha_max(problem, partial(at_zero, k)) for k, problem in enumerate(problems))
     if highest > 0.0:
         return float(np.log(highest * _RANGE)), float(np.log(highest))
