@@ -86,6 +86,12 @@ def without_rows(
     x, d, by, limits = np.zeros(m + 1), np.zeros(m + 1), np.zeros((2, m + 1)), np.zeros((4, m + 1))
     pivots, turned, row, times = np.empty((most, m + 1)), np.empty(most, np.int64), np.empty(m + 1), np.empty(m + 1)
     T[m], T[:, m] = 0.0, 0.0
+    begins, holds = np.empty((4, places.shape[0])), np.zeros(places.shape[0])  # limits and what is held, at first
+    for j in range(places.shape[0]):
+        begins[0, j], begins[1, j], begins[2, j], begins[3, j] = _limits(places[j], j, stops, slopes, slack)
+        if places[j] % 2 == 1:
+            holds[j] = slopes[places[j] // 2]  # beyond a stop
+    grows = np.any(stretches != 1.0)
     for i in range(places.shape[0]):
         own = min(i, m)
         if own == m:
@@ -93,18 +99,18 @@ def without_rows(
             for j in range(m):
                 T[j, m] = -T[m, j] if j < n_free else T[m, j]
         size, left, k, growths = max(m, own + 1), 1.0, 0, stretches[i] - 1.0
-        grows = np.any(growths != 0.0)
         for a in range(uint64(size)):
             j = rows[a]
-            at[a], x[a] = places[j], starts[j]
-            held[a] = slopes[at[a] // 2] if at[a] % 2 == 1 else 0.0  # beyond a stop
-            low, high, low_rate, high_rate = _limits(at[a], j, stops, slopes, slack)
-            growth = growths[kinds[j]]
-            limits[0, a], limits[1, a], limits[2, a], limits[3, a] = low, high, growth * low_rate, growth * high_rate
-            d[a], by[0, a], by[1, a] = 0.0, 0.0, by_slope[j]
-            for kind in range(growths.shape[0]):
-                d[a] += growths[kind] * by_kind[kind, j]
-                if derive:
+            at[a], x[a], held[a] = places[j], starts[j], holds[j]
+            limits[0, a], limits[1, a], d[a] = begins[0, j], begins[1, j], 0.0
+            if grows:
+                growth = growths[kinds[j]]
+                limits[2, a], limits[3, a] = growth * begins[2, j], growth * begins[3, j]
+                for kind in range(growths.shape[0]):
+                    d[a] += growths[kind] * by_kind[kind, j]
+            if derive:
+                by[0, a], by[1, a] = 0.0, by_slope[j]
+                for kind in range(growths.shape[0]):
                     by[0, a] += stretches[i, kind] * by_kind[kind, j]
         limits[0, own], limits[1, own], limits[2:, own] = -np.inf, np.inf, 0.0
         if at[own] % 2 == 1:
