@@ -332,3 +332,17 @@ def test_what_is_too_large_follows_measured_leverages(monkeypatch):
     large = GradientSearch(lh.Lasso(), criterion="alo").fit(X, y)
     assert "leverages" in large.status_
     assert large.best_criterion_ == pytest.approx(small.best_criterion_, rel=5e-3)
+
+
+@pytest.mark.parametrize("seed", [15, 21, 46, 55])
+def test_sweeps_that_turn_as_they_shrink_are_not_gone_on_with_for_ever(seed):
+    """Going on at a rate that is not theirs makes these grow without end."""
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(7, 40))
+    X[1] = X[0]
+    Y = X[:, :3] + rng.normal(size=(7, 3))
+    model = lh.MultiTaskElasticNet(0.1, l1_ratio=0.6)
+    found = hypergradient(model, X, Y, criterion=ALO(), tol=1e-10)
+    n_fits = hypergradient(model, X, Y, criterion=CrossValidation(LeaveOneOut()), tol=1e-10)
+    assert found.value == pytest.approx(n_fits.value, rel=2e-3)
+    np.testing.assert_allclose(found.gradient, n_fits.gradient, atol=0.1 * np.linalg.norm(n_fits.gradient))

@@ -3,6 +3,8 @@
 import numpy as np
 from numba import njit, uint64
 
+_EARLY, _SLOW, _SLOWEST = 2, 0.3, 0.95  # later sweeps that shrink by such a factor are a series worth its sum
+_LESS = 0.25
 _FUSED = {"contract", "nsz"}  # sums in their order: no loop here is long enough to be cut into lanes
 
 
@@ -250,6 +252,34 @@ def _pull(z, omega, term, d, pull):
 
 
 @njit(cache=True, nogil=True, fastmath=_FUSED)
+def _go_on(state, before, last, energy, least):
+    """Steps, slopes and pulls go on as if the last two sweeps were terms of a geometric series (Aitken).
+
+    ``state`` are these after a sweep, and ``before`` ahead of it, ``last`` the step of the sweep before, which becomes
+    this one's, and ``energy`` that step's ``⟨step, G step⟩``; ``least`` is that of the sweep when they last went on.
+    Returns both anew, the energy as zero after they went on. They do only where sweeps have become much smaller since:
+    sweeps that turn as they shrink would grow otherwise.
+    """
+    (d, s, pull), (d_before, s_before, pull_before) = state, before
+    own, both = 0.0, 0.0
+    for t in range(uint64(d.shape[0])):
+        for k in range(uint64(d.shape[1])):
+            step, bent = d[t, k] - d_before[t, k], s[t, k] - s_before[t, k]
+            own += step * bent
+            both += last[t, k] * bent
+            last[t, k] = step
+    if not (_SLOW * energy < both < _SLOWEST * energy and own < _LESS * least):
+        return own, least
+    more = both / (energy - both)
+    for t in range(uint64(d.shape[0])):
+        for k in range(uint64(d.shape[1])):
+            d[t, k] += more * last[t, k]
+            s[t, k] += more * (s[t, k] - s_before[t, k])
+    pull += more * (pull - pull_before)
+    return 0.0, own
+
+
+@njit(cache=True, nogil=True, fastmath=_FUSED)
 def _curvatures(starts, bounds, l2, z, omega, left, out):
     """Of each block without a row, ``bounds`` where it is wider than one; zero where there is none but rounding."""
     for b in range(bounds.shape[0]):
@@ -289,12 +319,14 @@ def without_rows_of_blocks(
 
     Stops where no step in a sweep exceeds ``tol`` times ``sizes[i]``, the size of the step from W to the start (where
     that is none, the largest step of the first sweep); steps much smaller than that are not taken. Blocks that are zero
-    are looked at in the first sweep, and where the others have settled.
+    are looked at in the first sweep, and where the others have settled. Where sweeps shrink by a factor that is not
+    small, steps go on by what is to come at that rate.
     """
     n, T, B = Z.shape[0], uint64(W.shape[0]), norms.shape[0]
     r = uint64(Z.shape[1])
     new, pull = np.empty((_widest(starts), W.shape[0]), G.dtype), np.empty((Z.shape[1], W.shape[0]))
     goal = np.empty_like(new)
+    before, last = (np.empty_like(W), np.empty_like(W), np.empty_like(pull)), np.empty_like(W)
     curvatures, alive = np.empty(B), np.empty(B, np.bool_)
     for i in range(n):
         z, omega, d, s, left, size = Z[i], omegas[i], D[i], slopes[i], 1.0 - shares[i], sizes[i]
@@ -306,9 +338,11 @@ def without_rows_of_blocks(
             for j in range(starts[b], starts[b + 1]):
                 for t in range(T):
                     alive[b] = alive[b] or W[t, j] + d[t, j] != 0.0
-        of_alive, of_zero = True, True
-        for _ in range(most_sweeps):
-            largest = 0.0
+        of_alive, of_zero, energy, least = True, True, 0.0, np.inf
+        for sweep in range(most_sweeps):
+            largest, watched = 0.0, of_alive and _EARLY <= sweep < most_sweeps - 1
+            if watched:
+                before[0][:], before[1][:], before[2][:] = d, s, pull
             for b in range(B):
                 curvature = curvatures[b]
                 if curvature == 0.0 or not (of_alive if alive[b] else of_zero):
@@ -343,6 +377,7 @@ def without_rows_of_blocks(
                 distance = np.sqrt(curvature * distance)
                 if distance <= 0.1 * tol * size and not vanishes:
                     continue
+                watched = watched and alive[b] and not vanishes  # what is zero stays zero
                 largest, alive[b] = max(largest, distance), stays
                 _move(G, first, m, new, z, omega, d, s, pull)
                 if vanishes:  # but for rounding
@@ -355,6 +390,10 @@ def without_rows_of_blocks(
             settled = largest <= tol * size
             if settled and of_zero:
                 break
+            if watched and not settled:
+                energy, least = _go_on((d, s, pull), before, last, energy, least)
+            else:
+                energy = 0.0
             of_alive, of_zero = not settled, settled
 
 
@@ -374,6 +413,7 @@ def respond_of_blocks(
     new, pull = np.empty((_widest(starts), W.shape[1]), G.dtype), np.empty((Z.shape[1], W.shape[1]))
     moves, units = np.empty((W.shape[1], q), np.bool_), np.empty((W.shape[1], q), G.dtype)
     curvatures, bends = np.empty(B), np.empty(B)
+    before, last = (np.empty_like(units), np.empty_like(units), np.empty_like(pull)), np.empty_like(units)
     for i in range(n):
         z, omega, w, d, s, left, size = Z[i], omegas[i], W[i], D[i], slopes[i], 1.0 - shares[i], sizes[i]
         strengths = l1[min(i, l1.shape[0] - 1)]
@@ -392,8 +432,11 @@ def respond_of_blocks(
                 for t in range(T):
                     units[t, j] = w[t, j] / size_of_block if square > 0.0 else 0.0
                     moves[t, j] = w[t, j] != 0.0 or (alive and strengths[j] == 0.0 and not positive)
-        for _ in range(most_sweeps):
-            largest = 0.0
+        energy, least = 0.0, np.inf
+        for sweep in range(most_sweeps):
+            largest, watched = 0.0, _EARLY <= sweep < most_sweeps - 1
+            if watched:
+                before[0][:], before[1][:], before[2][:] = d, s, pull
             for b in range(B):
                 straight, bend = curvatures[b], bends[b]  # along the block; across it the norm bends too
                 if straight == 0.0:
@@ -427,3 +470,5 @@ def respond_of_blocks(
                 size = largest
             if largest <= tol * size:
                 break
+            if watched:
+                energy, least = _go_on((d, s, pull), before, last, energy, least)
