@@ -17,8 +17,9 @@ from lambdahat.criteria.at_risk_without_rows import cross_validated_partial_like
 from lambdahat.criteria.base import Data, Fold, Solved, Validating, as_solved
 from lambdahat.criteria.each_left_out import own_metric
 from lambdahat.criteria.each_row_of_two_stages import two_stages_without_rows
-from lambdahat.criteria.influences import MOST, Influences
+from lambdahat.criteria.influences import Influences
 from lambdahat.criteria.information import equal_leverages
+from lambdahat.criteria.newton_steps import MOST
 from lambdahat.criteria.optimism import Formula, Optimism, Probing, n_values, observed_fold
 from lambdahat.criteria.without_rows import interpolates, predictions_without_rows
 from lambdahat.datafits import Cox, log_probabilities

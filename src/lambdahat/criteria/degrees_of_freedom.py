@@ -18,6 +18,7 @@ import scipy.linalg
 from scipy.linalg import lapack
 
 from lambdahat.coupled import CoupledModel
+from lambdahat.criteria.newton_steps import OfTargets
 from lambdahat.datafits import Cox, RootMeanSquare
 from lambdahat.design import FACTORISED
 from lambdahat.linear import Curvature, Matrix, Vector, pseudo_inverse
@@ -58,7 +59,7 @@ def degrees_of_freedom(
         if support.size == 0:
             return 0.0
         G = columns_at_risk(problem, support, problem.prediction(support, w_S))[1]
-        return trace(G, problem.penalty.restricted(support).curvature(w_S), w_S, np.eye(1))
+        return trace(G, problem.penalty.restricted(support).curvature(w_S), np.eye(1))
     local = local_model(problem, support, w_S, offset)
     T = w_S.shape[1] if w_S.ndim == 2 else 1
     noise = np.eye(T) if noise is None else noise
@@ -69,7 +70,7 @@ def degrees_of_freedom(
     if support.size <= FACTORISED:
         known = local.normal
         G = local.design.support_gram(support) if known is None else known.G[np.ix_(support, support)]
-        return total + trace(G, curvature, w_S, noise)
+        return total + trace(G, curvature, noise)
     if local.design.rows.size <= FACTORISED and curvature.U is None and np.all(curvature.diagonal > 0.0):
         return total + float(np.trace(noise)) * float(np.sum(leverages_by_rows(local, support, curvature.diagonal)))
     if not curvature.diagonal.any():
@@ -108,28 +109,15 @@ def local_model(problem: Problem, support: Any, w_S: Matrix, offset: Any) -> Pro
     return local
 
 
-def trace(G: Matrix, curvature: Curvature, w_S: Matrix, noise: Matrix) -> float:
-    """``tr (G ⊗ I + C)⁻¹ (G ⊗ Σ)``.
-
-    With ``C = diag(d) ⊗ I − Σ_b u_b u_bᵀ``, and ``A = G + diag(d)``, by the formula of Woodbury: an outer product for
-    each block b, so that nothing is larger than the support whatever the number of targets.
-    """
+def trace(G: Matrix, curvature: Curvature, noise: Matrix) -> float:
+    """``tr (G ⊗ I + C)⁻¹ (G ⊗ Σ)``."""
     if curvature.U is None and not curvature.diagonal.any():
         return float(np.trace(noise)) * _rank(G)
     A = G.copy()
+    if curvature.U is not None:
+        return OfTargets.at(A, curvature, np.zeros((len(G), curvature.U.size // len(G)))).trace(G, noise)
     A[np.diag_indices_from(A)] += curvature.diagonal
-    inverse = pseudo_inverse(A)
-    hat = inverse @ G
-    value = float(np.trace(noise)) * float(np.trace(hat))
-    if curvature.U is None or curvature.labels is None:
-        return value
-    U = curvature.U.reshape(len(A), -1)
-    of_block = np.zeros((curvature.labels.max() + 1, len(A)))
-    of_block[curvature.labels, np.arange(len(A))] = 1.0
-    bends = of_block @ (inverse * (U @ U.T)) @ of_block.T
-    follows = of_block @ ((hat @ inverse) * (U @ noise @ U.T)) @ of_block.T
-    rest = np.eye(len(bends)) - bends
-    return value + float(np.trace(np.linalg.lstsq(rest, follows, rcond=_SINGULAR)[0]))
+    return float(np.trace(noise)) * float(np.sum(pseudo_inverse(A) * G))
 
 
 def _rank(A: Matrix) -> int:

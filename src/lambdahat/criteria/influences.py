@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lambdahat.criteria.degrees_of_freedom import leverages_by_rows, local_model
+from lambdahat.criteria.newton_steps import MOST
 from lambdahat.datafits import RootMeanSquare
 from lambdahat.design import Columns, Design
 from lambdahat.kernels import left_out
@@ -18,7 +19,6 @@ from lambdahat.linear import Curvature, Matrix, Vector, pseudo_inverse, solve_de
 from lambdahat.penalties import Separable
 from lambdahat.problem import Problem
 
-MOST = 1.0 - 1e-6  # leverage of a row that is fitted whatever its target
 # The work is n times the square of the number of columns.
 _DEVIATIONS, _MOST_SHARE, _FEW, _LITTLE_WORK, MOST_WORK = 4.0, 0.9, 20, 4e6, 2e9
 _SWEEPS, _SETTLED = 100, 1e-4

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lambdahat.criteria.influences import MOST
 from lambdahat.linear import Curvature, Matrix, Vector, pseudo_inverse
+
+MOST = 1.0 - 1e-6  # leverage of a row that is fitted whatever its target
 
 
 def moves(forms: Matrix, omegas: Matrix, terms: Matrix, drift: Matrix) -> tuple[Matrix, Matrix]:
@@ -118,7 +119,7 @@ class OfTargets:
         assert curvature.U is not None
         assert curvature.labels is not None
         G[np.diag_indices_from(G)] += curvature.diagonal
-        inverse, U = pseudo_inverse(G), curvature.U
+        inverse, U = pseudo_inverse(G), curvature.U.reshape(pull.shape)
         of_block = np.zeros((curvature.labels.max(initial=-1) + 1, len(G)))
         of_block[curvature.labels, np.arange(len(G))] = 1.0
         rest = np.eye(len(of_block)) - of_block @ (inverse * (U @ U.T)) @ of_block.T
@@ -146,8 +147,9 @@ class OfTargets:
         steps = self._bent(pushes[:, None] @ bent)
         return moved, steps + pushes[:, :, None] * V + shares[:, None, None] * self.step.T
 
-    def trace(self, G: Matrix) -> float:
-        """``tr H⁻¹ (G ⊗ I)``."""
+    def trace(self, G: Matrix, noise: Matrix | None = None) -> float:
+        """``tr H⁻¹ (G ⊗ Σ)`` with the ``noise`` Σ of shape (T, T), by default the identity."""
+        noise = np.eye(self.U.shape[1]) if noise is None else noise
         hat = self.inverse @ G
-        follows = self.of_block @ ((hat @ self.inverse) * (self.U @ self.U.T)) @ self.of_block.T
-        return float(self.U.shape[1] * np.trace(hat) + np.sum(self.bend * follows))
+        follows = self.of_block @ ((hat @ self.inverse) * (self.U @ noise @ self.U.T)) @ self.of_block.T
+        return float(np.trace(noise) * np.trace(hat) + np.sum(self.bend * follows))
