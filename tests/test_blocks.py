@@ -58,6 +58,29 @@ seeded = pytest.mark.parametrize("seed", range(3))
 # --- the penalty -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("name", ROW_PENALTIES)
+@seeded
+def test_entries_of_rows_have_the_penalty_of_their_rows(name, seed):
+    """A row has several entries then, and its number is there several times."""
+    penalty, rng = ROW_PENALTIES[name](P), np.random.default_rng(seed)
+    columns = np.sort(rng.permutation(P)[:9]).astype(np.int32)
+    entries = rng.random((columns.size, 3)) < 0.6
+    W, V = np.where(entries, rng.normal(size=(2, columns.size, 3)), 0.0)
+    W[penalty.restricted(columns).excluded] = 0.0
+    on, some = penalty.restricted(columns), penalty.restricted(columns).of_entries(entries)
+    assert some.value(W[entries]) == pytest.approx(on.value(W))
+    np.testing.assert_allclose(some.prox(W[entries], 0.3), on.prox(W, 0.3)[entries])
+    np.testing.assert_array_equal(some.excluded, np.repeat(on.excluded, entries.sum(axis=1)))
+    of_many = some.hyperparam_vjp_of_many(W[entries][None], V[entries][None])
+    np.testing.assert_allclose(of_many, on.hyperparam_vjp_of_many(W[None], V[None]))
+    inside = np.flatnonzero(W[entries] != 0.0).astype(np.int32)
+    bent = some.restricted(inside).curvature(W[entries][inside]) @ V[entries][inside]
+    rows = np.flatnonzero(W.any(axis=1)).astype(np.int32)
+    expected = np.zeros_like(W)
+    expected[rows] = on.restricted(rows).curvature(W[rows]) @ np.where(W != 0.0, V, 0.0)[rows]
+    np.testing.assert_allclose(bent, expected[entries][inside])
+
+
 @each
 @seeded
 def test_prox_minimises(name, targets, seed):
