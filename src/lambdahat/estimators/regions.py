@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numbers
 from collections.abc import Callable
+from copy import copy
 from dataclasses import replace
 from functools import cache, partial
 from typing import Any
@@ -165,7 +166,7 @@ def start_of(model: LinearModel, space: Space, init: Any, p: int, plain: bool) -
         given = {names[0]: init}
     else:
         raise ValueError(f"init={init!r} is no starting point: pass 'auto', 'estimator', or a dict of {names}")
-    present = type(model)(**{**model.get_params(deep=False), **given})
+    present = copy(model).set_params(**given)
     present._check_hyperparams(p)
     values = present._values(space, p)
     values = np.where(np.isfinite(values), values, 1.0)  # excluded features have any value
