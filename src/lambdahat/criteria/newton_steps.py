@@ -123,7 +123,7 @@ class OfTargets:
         of_block = np.zeros((curvature.labels.max(initial=-1) + 1, len(G)))
         of_block[curvature.labels, np.arange(len(G))] = 1.0
         rest = np.eye(len(of_block)) - of_block @ (inverse * (U @ U.T)) @ of_block.T
-        bend = np.asarray(np.linalg.pinv(rest, hermitian=True), dtype=np.float64)
+        bend = pseudo_inverse(rest)  # at least zero, as H is
         found = cls(inverse, U, of_block, bend, np.zeros_like(pull))
         straight = inverse @ pull
         along = bend @ (of_block @ np.sum(U * straight, axis=1))
