@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from lambdahat.criteria.influences import MOST_WORK
 from lambdahat.criteria.newton_steps import OfOneVector, OfTargets, times
 from lambdahat.design import Columns, Design, block_bounds
-from lambdahat.kernels import left_out
+from lambdahat.kernels import blocks_left_out
 from lambdahat.linear import Curvature, Matrix, Vector
 from lambdahat.penalties import Blockwise, Separable
 
@@ -231,13 +231,13 @@ def descend(
 
     ``slopes`` are those of the quadratic at D, before the terms of rows, ``size`` what steps are little against, and
     ``l1``, of shape (m, q), strengths in the place of the penalty's. See
-    :func:`lambdahat.kernels.left_out.without_rows_of_blocks`.
+    :func:`lambdahat.kernels.blocks_left_out.without_rows`.
     """
     W = np.ascontiguousarray(w.T)
     numbers = _numbers(effort, G, W, Z, slopes)
     rounded: Matrix = W.astype(numbers)
     steps = _sweep(
-        left_out.without_rows_of_blocks, numbers, G, _strengths(G, penalty, l1), rounded, Z, omegas, terms, shares, D,
+        blocks_left_out.without_rows, numbers, G, _strengths(G, penalty, l1), rounded, Z, omegas, terms, shares, D,
         slopes, size, effort.sweeps, effort.solutions,
     )  # fmt: skip
     D[:] = steps if numbers is np.float64 else np.where(steps == -rounded, -W, steps)
@@ -249,12 +249,12 @@ def respond(
 ) -> None:  # fmt: skip
     """By how much coefficients ``W`` without each of m rows, shape (m, T, q), follow a force ``terms`` on that row.
 
-    By descent from ``D``, which changes in place. See :func:`lambdahat.kernels.left_out.respond_of_blocks`.
+    By descent from ``D``, which changes in place. See :func:`lambdahat.kernels.blocks_left_out.respond`.
     """
     slopes = times(D, G)
     numbers = _numbers(effort, G, W, Z, slopes)
     D[:] = _sweep(
-        left_out.respond_of_blocks, numbers, G, _strengths(G, penalty, None), W.astype(numbers), Z, omegas, terms,
+        blocks_left_out.respond, numbers, G, _strengths(G, penalty, None), W.astype(numbers), Z, omegas, terms,
         shares, D, slopes, sizes(D, slopes), effort.sweeps, effort.responses,
     )  # fmt: skip
 
