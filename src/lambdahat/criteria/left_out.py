@@ -38,11 +38,6 @@ _SETTLED = Effort(1e-4, 1e-3, 1_000)  # where work is little
 ROUGHLY = Effort(1e-3, 1e-2, 100, np.float32)  # where it is not: of half as much memory
 
 
-def effort_for(work: float) -> Effort:
-    """By rows times the square of coefficients."""
-    return _SETTLED if work <= _LITTLE_WORK else ROUGHLY
-
-
 def symmetric_pinv(A: Matrix) -> Matrix:
     """Of a small symmetric matrix that is at least zero, which may be singular by what is the same for all classes."""
     if A.shape[-1] == 1:
@@ -140,7 +135,7 @@ class LeftOut:
 
     @property
     def _effort(self) -> Effort:
-        return effort_for(self._work)
+        return _SETTLED if self._work <= _LITTLE_WORK else ROUGHLY
 
     def each(self) -> Iterator[tuple[slice, Matrix, Matrix, Matrix]]:
         """Runs of rows, their images, by how much Newton steps move their predictions, and steps, by descent if any."""
