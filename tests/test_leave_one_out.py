@@ -10,7 +10,7 @@ from sklearn.model_selection import LeaveOneOut
 
 import lambdahat as lh
 from lambdahat import ALO, CrossValidation, GradientSearch, hypergradient
-from lambdahat.criteria import by_leverages, each_left_out, each_row_of_blocks, left_out
+from lambdahat.criteria import by_leverages, descent, each_left_out, each_row_of_blocks, left_out
 from lambdahat.estimators.base import validated
 from lambdahat.outer import Grid
 from lambdahat.solvers import solve_many
@@ -191,8 +191,8 @@ def test_sparse_columns_and_rows_by_parts(name, monkeypatch):
 def test_the_slopes_that_lead_are_those_of_differences(name, monkeypatch):
     """Of second-order models: fits anew are by Newton's method, which ends early."""
     monkeypatch.setattr(each_row_of_blocks, "is_little_work", lambda *of: False)
-    for effort in ("_SETTLED", "ROUGHLY"):
-        monkeypatch.setattr(left_out, effort, left_out.Effort(1e-11, 1e-11, 10_000))
+    for effort in ("SETTLED", "ROUGHLY"):
+        monkeypatch.setattr(left_out, effort, descent.Effort(1e-11, 1e-11, 10_000))
     X, y = (labelled if name in CLASSES else several)(40, 10, 5)
     y = y[:, 0] if name == "adaptive" else y
     make, alpha = (TARGETS | CLASSES | TWO_STAGES)[name], 0.1 * alpha_max(X, y)

@@ -10,7 +10,7 @@ from sklearn.model_selection import LeaveOneOut
 
 import lambdahat as lh
 from lambdahat import ALO, CrossValidation, GradientSearch, hypergradient
-from lambdahat.criteria import each_left_out, each_row, each_row_of_blocks, influences, left_out
+from lambdahat.criteria import descent, each_left_out, each_row, each_row_of_blocks, influences, left_out
 
 SIZES = [(60, 12), (40, 70)]
 LEAST_SQUARES = {
@@ -82,8 +82,8 @@ def settled(monkeypatch):
     """Models without a row solved to the end."""
     monkeypatch.setattr(influences, "_SETTLED", 1e-11)
     monkeypatch.setattr(influences, "_SWEEPS", 10_000)
-    for effort in ("_SETTLED", "ROUGHLY"):
-        monkeypatch.setattr(left_out, effort, left_out.Effort(1e-11, 1e-11, 10_000))
+    for effort in ("SETTLED", "ROUGHLY"):
+        monkeypatch.setattr(left_out, effort, descent.Effort(1e-11, 1e-11, 10_000))
 
 
 @pytest.mark.parametrize("changes", [64, 1])
@@ -137,7 +137,7 @@ def test_single_precision_loses_nothing_that_counts(name, share, settled, monkey
     y = Y if name in TARGETS else Y[:, 0]
     model = (TARGETS | BLOCKS)[name](share * np.abs(X.T @ (Y - Y.mean(axis=0))).max() / 40, 30)
     double = hypergradient(model, X, y, criterion=ALO(), tol=1e-12)
-    monkeypatch.setattr(left_out, "_SETTLED", left_out.Effort(1e-6, 1e-6, 10_000, np.float32))
+    monkeypatch.setattr(left_out, "SETTLED", descent.Effort(1e-6, 1e-6, 10_000, np.float32))
     single = hypergradient(model, X, y, criterion=ALO(), tol=1e-12)
     assert single.value != double.value
     assert single.value == pytest.approx(double.value, rel=1e-6)
@@ -147,7 +147,7 @@ def test_single_precision_loses_nothing_that_counts(name, share, settled, monkey
 @pytest.mark.parametrize(("of_columns", "of_targets"), [(1e25, 1.0), (1e-25, 1.0), (1.0, 1e25), (1e20, 1e-20)])
 @pytest.mark.parametrize("name", ["targets", "groups"])
 def test_single_precision_is_for_numbers_that_it_has(name, of_columns, of_targets, monkeypatch):
-    monkeypatch.setattr(left_out, "_SETTLED", left_out.Effort(1e-4, 1e-3, 1_000, np.float32))
+    monkeypatch.setattr(left_out, "SETTLED", descent.Effort(1e-4, 1e-3, 1_000, np.float32))
     X, Y = of_several(60, 30)
     y = Y if name in TARGETS else Y[:, 0]
 

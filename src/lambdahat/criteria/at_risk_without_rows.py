@@ -9,8 +9,8 @@ from functools import cached_property
 import numpy as np
 
 from lambdahat.criteria.degrees_of_freedom import columns_at_risk
+from lambdahat.criteria.descent import ROUGHLY, Descent
 from lambdahat.criteria.influences import nearest
-from lambdahat.criteria.left_out import ROUGHLY, descend
 from lambdahat.datafits.cox import Cox, WithoutRows
 from lambdahat.datafits.survival import RiskSets, Rows
 from lambdahat.design import Columns
@@ -37,7 +37,7 @@ def cross_validated_partial_likelihood(problem: Problem, support: Columns, w_S: 
     computed anew, where that moved the fit.
     """
     model = AtRisk.at(problem, support, w_S)
-    if not problem.penalty.is_smooth and model.freedom > _FOLLOWS * np.count_nonzero(problem.y > 0.0):
+    if not problem.penalty.is_smooth and model.followed > _FOLLOWS:
         return np.inf
     assert isinstance(problem.datafit, Cox)
     n = model.z.size
@@ -69,6 +69,7 @@ class AtRisk:
         ``C`` with ``CCᵀ = H⁻¹``, of the objective.
     curvature : Curvature
         ``∇²g`` on the support.
+    n_events : int
     """
 
     datafit: Cox
@@ -81,6 +82,7 @@ class AtRisk:
     support: Columns
     root: Matrix
     curvature: Curvature
+    n_events: int
 
     @classmethod
     def at(cls, problem: Problem, support: Columns, w_S: Vector) -> AtRisk:
@@ -103,12 +105,14 @@ class AtRisk:
         curvature.add_to(H)
         values, vectors = np.linalg.eigh(pseudo_inverse(H))
         root = vectors * np.sqrt(np.maximum(values, 0.0))
-        return cls(datafit, datafit.at, z[datafit.at.rows], X, G, w[columns], on, S, root, curvature)
+        n_events = int(np.count_nonzero(y > 0.0))
+        return cls(datafit, datafit.at, z[datafit.at.rows], X, G, w[columns], on, S, root, curvature, n_events)
 
     @property
-    def freedom(self) -> float:
-        """The degrees of freedom."""
-        return float(np.sum(self.root * (self.G[np.ix_(self.support, self.support)] @ self.root)))
+    def followed(self) -> float:
+        """Degrees of freedom, as a share of events."""
+        freedom = float(np.sum(self.root * (self.G[np.ix_(self.support, self.support)] @ self.root)))
+        return freedom / max(self.n_events, 1)
 
     def left_out(self, places: Rows) -> float:
         """The part of some rows in the criterion."""
@@ -130,7 +134,7 @@ class AtRisk:
                 now = before[:, None].copy()
                 of_rows = (Z[moving], omegas[moving], np.zeros((moving.size, 2, 1)), shares[moving])
                 at = slopes[moving][:, None], self._sizes(before)
-                descend(self.G, self.w[:, None], self.penalty, *of_rows, now, *at, effort=ROUGHLY)
+                self._descent.without_rows(self.w[:, None], *of_rows, now, *at)
                 D[moving] = now[:, 0]
             if turn > 0:
                 moving = moving[self._sizes(D[moving] - before) > _SETTLED * self._sizes(D[moving])]
@@ -143,6 +147,10 @@ class AtRisk:
             else:
                 slopes[moving] += _corrected(Z[moving], omegas[moving], steps)
         return float(np.sum(self.datafit.added_by_rows(self.z + D @ self.X.T, places)))
+
+    @cached_property
+    def _descent(self) -> Descent:
+        return Descent(self.G, self.penalty, ROUGHLY.where(self.followed))
 
     def _sizes(self, D: Matrix) -> Vector:
         return np.asarray(np.sqrt(np.maximum(np.sum(D * (D @ self.G), axis=1), 0.0)))

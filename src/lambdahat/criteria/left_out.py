@@ -5,37 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lambdahat.criteria.descent import ROUGHLY, SETTLED, Descent, sizes
 from lambdahat.criteria.influences import MOST_WORK
 from lambdahat.criteria.newton_steps import OfOneVector, OfTargets, times
-from lambdahat.design import Columns, Design, block_bounds
-from lambdahat.kernels import blocks_left_out
+from lambdahat.design import Columns, Design
 from lambdahat.linear import Curvature, Matrix, Vector
 from lambdahat.penalties import Blockwise, Separable
 
 SINGULAR = 1e-10
-_INFINITE = 1e100
 _LITTLE_WORK = 5e6  # rows times the square of coefficients
-_SMALL, _LARGE = 1e-10, 1e10  # between these products of three numbers do not vanish in single precision, nor overflow
 _SURE = 0.99  # leverage of a row beyond which a Newton step without it says nothing
-_AT_ONCE = 2**22  # numbers in the images of rows that are in memory together
-
-
-class Effort(NamedTuple):
-    """Tolerances of solutions and of responses, how many sweeps there are for each at most, and of what numbers."""
-
-    solutions: float
-    responses: float
-    sweeps: int
-    numbers: type = np.float64
-
-
-_SETTLED = Effort(1e-4, 1e-3, 1_000)  # where work is little
-ROUGHLY = Effort(1e-3, 1e-2, 100, np.float32)  # where it is not: of half as much memory
+_AT_ONCE = 2**17  # numbers in the images of rows that are in memory together
 
 
 def symmetric_pinv(A: Matrix) -> Matrix:
@@ -108,7 +92,7 @@ class LeftOut:
         w_S = self.w[self.support]
         return self.penalty.restricted(self.support).curvature(w_S[:, 0] if w_S.shape[1] == 1 else w_S)
 
-    @property
+    @cached_property
     def freedom(self) -> float:
         """The degrees of freedom of the fit, the trace of all leverages."""
         S, T = self.support, self.w.shape[1]
@@ -116,6 +100,13 @@ class LeftOut:
         if S.size == 0:
             return float(of_offset)
         return float(of_offset) + self.newton.trace(self.G[np.ix_(S, S)])
+
+    @property
+    def followed(self) -> float:
+        """The share of what rows say that the fit follows: mean leverage."""
+        n_images, n_targets = self.terms.shape[1:]
+        each = max(n_images - 1, 1) * n_targets  # probabilities of classes sum to one
+        return float(self.freedom / (np.count_nonzero(self.shares) * each))
 
     def predictions(self, z: Matrix) -> Matrix:
         """Predictions of each row without it; z are those with it."""
@@ -133,13 +124,18 @@ class LeftOut:
     def _work(self) -> float:
         return float(len(self.shares)) * self.w.size * len(self.w)
 
-    @property
-    def _effort(self) -> Effort:
-        return _SETTLED if self._work <= _LITTLE_WORK else ROUGHLY
+    @cached_property
+    def _descent(self) -> Descent:
+        effort = SETTLED if self._work <= _LITTLE_WORK else ROUGHLY
+        return Descent(self.G, self.penalty, effort.where(self.followed))
+
+    @cached_property
+    def _of_support(self) -> Matrix:
+        return self._descent.rounded[self.support]
 
     def each(self) -> Iterator[tuple[slice, Matrix, Matrix, Matrix]]:
         """Runs of rows, their images, by how much Newton steps move their predictions, and steps, by descent if any."""
-        at_once = max(1, _AT_ONCE // max(1, self.w.size * self.omegas[0].size))
+        at_once = max(1, _AT_ONCE // max(1, self.w.size * self.omegas.shape[1]))
         for part in self.design.row_blocks(self.columns):
             X, first = part.dense(), part.rows.start
             for start in range(0, len(X), at_once):
@@ -180,9 +176,10 @@ class LeftOut:
         offsets, follows = self._offsets(rows)
         moving = np.flatnonzero(np.any(W != 0.0, axis=(0, 1)) | self.penalty.free)
         used = self.penalty.whole_blocks(moving.astype(np.int32))
-        W, some, steps = (np.ascontiguousarray(vectors[:, :, used]) for vectors in (W, Z, D))
+        W, some, steps = (vectors[:, :, used] for vectors in (W, Z, D))
         of_rows = (some, follows @ omegas, follows @ terms, self.shares[rows])
-        respond(self.G[np.ix_(used, used)], W, self.penalty.restricted(used), *of_rows, steps, self._effort)
+        moved = Descent(self.G[np.ix_(used, used)], self.penalty.restricted(used), self._descent.effort)
+        moved.respond(W, *of_rows, steps)
         D[:, :, used] = steps
         return D, offsets @ (omegas @ (Z @ D.transpose(0, 2, 1)) + terms)
 
@@ -205,88 +202,15 @@ class LeftOut:
         """Solve without each of some rows, from steps D, which change in place; each may have its own ``l1``."""
         follows = self._offsets(rows)[1]
         of_rows = (Z, follows @ self.omegas[rows], follows @ self.terms[rows], self.shares[rows])
-        S = self.support
-        images = times(D[:, :, S], self.G[S])  # at first no others move
-        slopes, size = images + self.gradient.T, sizes(D, images)
-        descend(self.G, self.w, self.penalty, *of_rows, D, slopes, size, l1, self._effort)
+        images = times(
+            D[:, :, self.support].astype(self._of_support.dtype), self._of_support
+        )  # at first no others move
+        size = sizes(D, images)
+        images += self.gradient.T
+        self._descent.without_rows(self.w, *of_rows, D, images, size, l1)
 
     def moved(self, rows: slice, Z: Matrix, D: Matrix) -> Matrix:
         """By how much predictions of rows move with steps D, and the best offset."""
         U = Z @ D.transpose(0, 2, 1)
         offsets = self._offsets(rows)[0] @ (self.omegas[rows] @ U + self.terms[rows])
         return np.asarray((U + offsets).reshape(len(Z), -1))
-
-
-def descend(
-    G: Matrix, w: Matrix, penalty: Separable | Blockwise, Z: Matrix, omegas: Matrix, terms: Matrix, shares: Vector,
-    D: Matrix, slopes: Matrix, size: Vector, l1: Matrix | None = None,
-    effort: Effort = _SETTLED,
-) -> None:  # fmt: skip
-    """Solve without each of m rows, by descent from steps ``D`` of shape (m, T, q), which change in place.
-
-    ``slopes`` are those of the quadratic at D, before the terms of rows, ``size`` what steps are little against, and
-    ``l1``, of shape (m, q), strengths in the place of the penalty's. See
-    :func:`lambdahat.kernels.blocks_left_out.without_rows`.
-    """
-    W = np.ascontiguousarray(w.T)
-    numbers = _numbers(effort, G, W, Z, slopes)
-    rounded: Matrix = W.astype(numbers)
-    steps = _sweep(
-        blocks_left_out.without_rows, numbers, G, _strengths(G, penalty, l1), rounded, Z, omegas, terms, shares, D,
-        slopes, size, effort.sweeps, effort.solutions,
-    )  # fmt: skip
-    D[:] = steps if numbers is np.float64 else np.where(steps == -rounded, -W, steps)
-
-
-def respond(
-    G: Matrix, W: Matrix, penalty: Separable | Blockwise, Z: Matrix, omegas: Matrix, terms: Matrix, shares: Vector,
-    D: Matrix, effort: Effort = _SETTLED,
-) -> None:  # fmt: skip
-    """By how much coefficients ``W`` without each of m rows, shape (m, T, q), follow a force ``terms`` on that row.
-
-    By descent from ``D``, which changes in place. See :func:`lambdahat.kernels.blocks_left_out.respond`.
-    """
-    slopes = times(D, G)
-    numbers = _numbers(effort, G, W, Z, slopes)
-    D[:] = _sweep(
-        blocks_left_out.respond, numbers, G, _strengths(G, penalty, None), W.astype(numbers), Z, omegas, terms,
-        shares, D, slopes, sizes(D, slopes), effort.sweeps, effort.responses,
-    )  # fmt: skip
-
-
-def _numbers(effort: Effort, G: Matrix, *others: Matrix) -> type:
-    """Double precision where products would overflow in single, or vanish."""
-    if effort.numbers is np.float64:
-        return np.float64
-    sizes_of = [np.abs(each).max(initial=0.0) for each in others]
-    found = np.array([*G.diagonal(), *sizes_of])
-    found = found[found > 0.0]
-    return effort.numbers if np.all((found > _SMALL) & (found < _LARGE)) else np.float64
-
-
-def _sweep(
-    kernel: Callable[..., None], numbers: type, G: Matrix, strengths: tuple[Any, ...], W: Matrix, Z: Matrix,
-    omegas: Matrix, terms: Matrix, shares: Vector, D: Matrix, slopes: Matrix, size: Vector, most: int, tol: float,
-) -> Matrix:  # fmt: skip
-    """The steps after descent by a kernel, from D."""
-    steps: Matrix
-    G, Z, steps, slopes = (np.array(each, dtype=numbers, order="C") for each in (G, Z, D, slopes))
-    kernel(G, *strengths, W, Z, omegas, terms, shares, steps, slopes, size, most, tol)
-    return steps
-
-
-def _strengths(
-    G: Matrix, penalty: Separable | Blockwise, l1: Matrix | None
-) -> tuple[NDArray[np.intp], Vector, Vector, Vector, Matrix, bool]:
-    """What a penalty is to kernels: where blocks start, bounds of G on these, and strengths."""
-    if isinstance(penalty, Blockwise):
-        (starts, bounds), norms = block_bounds(G, penalty.labels), penalty.norms
-    else:
-        starts, bounds, norms = np.arange(len(G) + 1), G.diagonal().copy(), np.zeros(len(G))
-    l1 = np.minimum(penalty.l1[None] if l1 is None else l1, _INFINITE)
-    return starts, bounds, norms, penalty.l2, l1, penalty.positive
-
-
-def sizes(D: Matrix, images: Matrix) -> Vector:
-    """``√⟨D, G D⟩`` of m steps, from their images ``G D``, of shape (m, T, q)."""
-    return np.asarray(np.sqrt(np.maximum(np.sum(D * images, axis=(1, 2)), 0.0)))

@@ -194,7 +194,10 @@ class Design:
         n_rows = self.rows.size if A is None else 1
         for start in range(0, n_rows if m > k else 0, _BLOCK):
             part = self.gather(columns, slice(start, start + _BLOCK)) if A is None else A
-            G[k:] += part[k:] @ part.T
+            if start == 0:
+                np.matmul(part[k:], part.T, out=G[k:])
+            else:
+                G[k:] += part[k:] @ part.T
         G[:k, k:] = G[k:, :k].T
         constant = G.diagonal() <= 1e-28 * self.means[columns] ** 2
         G[constant] = 0.0
