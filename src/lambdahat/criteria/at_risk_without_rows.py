@@ -19,7 +19,7 @@ from lambdahat.penalties import Blockwise, Separable
 from lambdahat.problem import Problem
 
 _ROUNDS, _SETTLED, _PRODUCTS, _SOLVED = 4, 0.02, 30, 1e-2
-_AT_ONCE = 2**18  # predictions that are in memory together
+_AT_ONCE = 2**14  # predictions that are in memory together
 _FOLLOWS, _FLAT = 0.9, 1e-15
 
 
