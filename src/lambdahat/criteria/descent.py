@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lambdahat.criteria.newton_steps import times
-from lambdahat.design import block_bounds
+from lambdahat.design import block_divisors
 from lambdahat.kernels import blocks_left_out
 from lambdahat.linear import Matrix, Vector
 from lambdahat.penalties import Blockwise, Separable
@@ -108,9 +108,9 @@ class Descent:
 
     @cached_property
     def _blocks(self) -> tuple[NDArray[np.intp], Vector, Vector]:
-        """Where they start, bounds of G on each, and what their norms are penalised by."""
+        """Where they start, what steps on each are divided by, and what their norms are penalised by."""
         if isinstance(self.penalty, Blockwise):
-            return *block_bounds(self.G, self.penalty.labels), self.penalty.norms
+            return *block_divisors(self.G, self.penalty.labels), self.penalty.norms
         return np.arange(len(self.G) + 1), self.G.diagonal().copy(), np.zeros(len(self.G))
 
     def _kinds(self, l1: Matrix | None = None) -> tuple[Any, ...]:

@@ -131,14 +131,22 @@ class OfTargets:
 
     def _bent(self, along: Matrix) -> Matrix:
         """``(A⁻¹ ⊗ I) U along`` of each ``along``, shape (m, 1, blocks); of shape (m, T, |S|)."""
-        return times(times(along, self.of_block) * self.U.T, self.inverse)
+        of_rows = along if self._single else times(along, self.of_block)
+        return times(of_rows * self.U.T, self.inverse)
+
+    @property
+    def _single(self) -> bool:
+        """Whether each row is a block: most are."""
+        return len(self.of_block) == len(self.inverse)
 
     def without(
         self, Z: Matrix, offset: Matrix, omegas: Matrix, terms: Matrix, shares: Vector
     ) -> tuple[Matrix, Matrix]:
         """As that of :class:`OfOneVector`, with ``Z`` of shape (m, 1, |S|)."""
         V = times(Z, self.inverse)
-        along = times(V * self.U.T, self.of_block.T)  # (m, T, blocks)
+        along = V * self.U.T
+        if not self._single:
+            along = times(along, self.of_block.T)  # (m, T, blocks)
         bent = times(along, self.bend)
         forms = bent @ along.transpose(0, 2, 1)
         forms += (np.sum(V * Z, axis=2)[:, :, None] + offset) * np.eye(self.U.shape[1])

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 Subset = NDArray[np.intp]
 
 Blocks = tuple[NDArray[np.intp], Vector]
-"""Where blocks start, with the end of the last one; and the largest eigenvalue of the Gram matrix of each."""
+"""Where blocks start, with the end of the last one; and what steps on each are divided by."""
 
 # Newton directions by conjugate gradients are truncated: the next one starts from a better point.
 MAX_PRODUCTS = 100
@@ -100,7 +100,7 @@ class GramForm:
 
     @cached_property
     def _blocks(self) -> Blocks:
-        return block_bounds(self.G, self.penalty.labels)
+        return block_divisors(self.G, self.penalty.labels)
 
     def weighted_residual(self) -> Matrix:
         assert self.working is not None
@@ -147,7 +147,7 @@ class DenseForm:
     @cached_property
     def _blocks(self) -> Blocks:
         starts = block_starts(self.penalty.labels)
-        return starts, _largest_eigenvalues(lambda rows: _grams(self.A[rows]), starts, self.curvature)
+        return starts, _divisors_of(lambda rows: _grams(self.A[rows]), starts, self.curvature)
 
     def weighted_residual(self) -> Matrix:
         return self.working.weighted_residual(self.w)
@@ -202,12 +202,12 @@ class SparseForm:
         self.curvature = curvature
 
     @cached_property
-    def _bounds(self) -> Vector:
-        """The largest eigenvalue of each block, one a column."""
+    def _divisors(self) -> Vector:
+        """Those of each block, one a column."""
         starts = block_starts(self.penalty.labels)
         out = np.empty(starts.size - 1)
         problem = (*self.storage.arrays, self.columns, self.design.weights, self.means)
-        block.largest_eigenvalues_csc(*problem, starts, self.curvature, out)
+        block.divisors_csc(*problem, starts, self.curvature, out)
         return np.repeat(out, np.diff(starts))
 
     def weighted_residual(self) -> Matrix:
@@ -227,7 +227,7 @@ class SparseForm:
             csc.sweep(*problem, *entries, w, self.q, n_sweeps)
         else:
             starts = block_starts(penalty.labels)
-            terms = (starts, self._bounds[subset][starts[:-1]], penalty.norms, penalty.l2, penalty.l1)
+            terms = (starts, self._divisors[subset][starts[:-1]], penalty.norms, penalty.l2, penalty.l1)
             block.sweep_csc(*(*problem, *terms, _two_dimensional(w), _two_dimensional(self.q), n_sweeps))
         self.w[subset] = w
 
@@ -267,20 +267,20 @@ def block_starts(labels: NDArray[np.intp]) -> NDArray[np.intp]:
     return np.flatnonzero(np.diff(labels, prepend=-1, append=-1)) if labels.size else np.zeros(1, dtype=np.intp)
 
 
-def block_bounds(G: Matrix, labels: NDArray[np.intp]) -> Blocks:
-    """Where blocks start, and a little more than the largest eigenvalue of the part of G of each."""
+def block_divisors(G: Matrix, labels: NDArray[np.intp]) -> Blocks:
+    """Where blocks start, and what steps on each are divided by."""
     starts = block_starts(labels)
 
     def grams(rows: NDArray[np.intp]) -> NDArray[np.float64]:
         return np.asarray(G[rows[:, :, None], rows[:, None, :]])
 
-    return starts, _largest_eigenvalues(grams, starts, G.diagonal())
+    return starts, _divisors_of(grams, starts, G.diagonal())
 
 
-def _largest_eigenvalues(
+def _divisors_of(
     grams: Callable[[NDArray[np.intp]], NDArray[np.float64]], starts: NDArray[np.intp], variances: Vector
 ) -> Vector:
-    """A little more than the largest eigenvalue of the Gram matrix of each block; blocks of one size together.
+    """What steps on each block are divided by; blocks of one size together.
 
     ``grams`` maps the rows of k blocks, of shape (k, size), to their matrices, of shape (k, size, size).
     """
@@ -290,7 +290,7 @@ def _largest_eigenvalues(
     for size in np.unique(sizes[sizes > 1]):
         alike = np.flatnonzero(sizes == size)
         rows = starts[alike][:, None] + np.arange(size)
-        out[alike] = (1.0 + 1e-7) * np.linalg.eigvalsh(grams(rows))[:, -1]
+        out[alike] = block.divisors_of(np.linalg.eigvalsh(grams(rows)))
     return out
 
 

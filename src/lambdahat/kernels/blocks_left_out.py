@@ -78,16 +78,16 @@ def _go_on(state, before, last, energy, least):
 
 
 @njit(cache=True, nogil=True, fastmath=_FUSED)
-def _curvatures(starts, bounds, l2, z, omega, left, out):
-    """Of each block without a row, ``bounds`` where it is wider than one; zero where there is none but rounding."""
-    for b in range(bounds.shape[0]):
-        bound = bounds[b]
+def _curvatures(starts, divisors, l2, z, omega, left, out):
+    """Of each block without a row, ``divisors`` where it is wider than one; zero where there is none but rounding."""
+    for b in range(divisors.shape[0]):
+        divisor = divisors[b]
         if starts[b + 1] - starts[b] == 1:
             for a in range(z.shape[0]):
                 for c in range(z.shape[0]):
-                    bound -= z[a, starts[b]] * omega[a, c] * z[c, starts[b]]
-        out[b] = bound + left * l2[b]
-        if bound <= 1e-12 * bounds[b] and out[b] <= 1e-12 * bounds[b]:
+                    divisor -= z[a, starts[b]] * omega[a, c] * z[c, starts[b]]
+        out[b] = divisor + left * l2[b]
+        if divisor <= 1e-12 * divisors[b] and out[b] <= 1e-12 * divisors[b]:
             out[b] = 0.0
 
 
@@ -101,7 +101,7 @@ def _widest(starts):
 
 @njit(cache=True, nogil=True, fastmath=_FUSED)
 def without_rows(
-    G, starts, bounds, norms, l2, l1, positive, W, Z, omegas, terms, shares, D, slopes, sizes, most_sweeps, tol
+    G, starts, divisors, norms, l2, l1, positive, W, Z, omegas, terms, shares, D, slopes, sizes, most_sweeps, tol
 ):
     """Solutions without each row, of the least-squares model of a fit: from the steps ``D[i]`` on, which change.
 
@@ -110,10 +110,10 @@ def without_rows(
         ½⟨d, Gd⟩ + ⟨gradient_i, d⟩ − ½⟨u, Ω_i u⟩ − ⟨t_i, u⟩ + (1 − s_i) g(W + d)
 
     where ``g = Σ_b norm_b ‖·_b‖ + ½ l2_b ‖·_b‖² + Σ_j l1_j |·_j|``, and ``W + d ≥ 0`` with ``positive``. Blocks are
-    runs of the q rows, ``starts[b]`` to ``starts[b + 1]``; a step on one is a proximal step by ``bounds[b]``, the
-    largest eigenvalue of its part of G, and exact where the block is one row. ``slopes`` are ``G D[i] + gradient_i``
-    (they are overwritten); ``l1`` has one row, or one for each i. W, D and slopes have a row for each target, not for
-    each coefficient: the innermost loops run over coefficients. These, G and Z may be of single precision.
+    runs of the q rows, ``starts[b]`` to ``starts[b + 1]``; a step on one is a proximal step, over ``divisors[b]``, and
+    exact where the block is one row. ``slopes`` are ``G D[i] + gradient_i`` (they are overwritten); ``l1`` has one row,
+    or one for each i. W, D and slopes have a row for each target, not for each coefficient: the innermost loops run
+    over coefficients. These, G and Z may be of single precision.
 
     Stops where no step in a sweep exceeds ``tol`` times ``sizes[i]``, the size of the step from W to the start (where
     that is none, the largest step of the first sweep); steps much smaller than that are not taken. Blocks that are zero
@@ -130,7 +130,7 @@ def without_rows(
         z, omega, d, s, left, size = Z[i], omegas[i], D[i], slopes[i], 1.0 - shares[i], sizes[i]
         strengths = l1[min(i, l1.shape[0] - 1)]
         _pull(z, omega, terms[i], d, pull)
-        _curvatures(starts, bounds, l2, z, omega, left, curvatures)
+        _curvatures(starts, divisors, l2, z, omega, left, curvatures)
         for b in range(B):
             alive[b] = False
             for j in range(starts[b], starts[b + 1]):
@@ -197,7 +197,7 @@ def without_rows(
 
 @njit(cache=True, nogil=True, fastmath=_FUSED)
 def respond(
-    G, starts, bounds, norms, l2, l1, positive, W, Z, omegas, terms, shares, D, slopes, sizes, most_sweeps, tol
+    G, starts, divisors, norms, l2, l1, positive, W, Z, omegas, terms, shares, D, slopes, sizes, most_sweeps, tol
 ):
     """By how much the solutions of :func:`without_rows` follow a force ``terms`` on the row that is left out.
 
@@ -216,7 +216,7 @@ def respond(
         z, omega, w, d, s, left, size = Z[i], omegas[i], W[i], D[i], slopes[i], 1.0 - shares[i], sizes[i]
         strengths = l1[min(i, l1.shape[0] - 1)]
         _pull(z, omega, terms[i], d, pull)
-        _curvatures(starts, bounds, l2, z, omega, left, curvatures)
+        _curvatures(starts, divisors, l2, z, omega, left, curvatures)
         for b in range(B):
             square = 0.0
             for j in range(starts[b], starts[b + 1]):
