@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize_scalar
 
-from lambdahat.kernels import quadratic
+from lambdahat.kernels import block, quadratic
 from lambdahat.problem import Model
 from lambdahat.solvers import solve
 from lambdahat.solvers.iterate import LeastSquares
@@ -51,3 +51,19 @@ def test_segment_finds_the_minimum(seed):
     assert t == pytest.approx(found.x, abs=1e-5)
     if zero >= 0:
         assert w[zero] + t * d[zero] == pytest.approx(0.0, abs=1e-12)
+
+
+@pytest.mark.parametrize("smallest", [0.9, 0.3, 0.1, 0.0])
+def test_steps_on_blocks_shrink_what_is_left_the_most(smallest):
+    """Along all eigenvalues that are not much smaller than the largest; and they are short enough for all."""
+    spectra = np.array([[smallest, 1.0, 2.0], [2.0 * smallest, 2.0, 2.0]])
+    divisors = block.divisors_of(spectra)
+    assert np.all((divisors > 0.5 * spectra[:, -1]) & (divisors <= spectra[:, -1]))
+    kept = np.where(spectra > 0.2 * spectra[:, -1:], np.abs(1.0 - spectra / divisors[:, None]), 0.0).max(axis=1)
+    for other in (0.9, 0.99, 1.01, 1.1):
+        far = np.abs(1.0 - spectra / (other * divisors[:, None]))
+        assert np.all(np.where(spectra > 0.2 * spectra[:, -1:], far, 0.0).max(axis=1) > kept)
+
+
+def test_a_step_on_columns_that_repeat_each_other_is_exact():
+    assert block.divisors_of(np.array([[0.0, 0.0, 3.0]])) == [3.0]

@@ -144,6 +144,28 @@ def test_single_precision_loses_nothing_that_counts(name, share, settled, monkey
     np.testing.assert_allclose(single.gradient, double.gradient, rtol=1e-3)
 
 
+@pytest.mark.parametrize("share", [0.2, 0.05])
+@pytest.mark.parametrize("name", ["targets", "groups"])
+def test_rough_sweeps_leave_little_however_much_the_fit_follows(name, share, monkeypatch):
+    """With one tolerance for all, 1e-3, they left 1 % of the criterion of targets at 0.05 of λmax."""
+    rng = np.random.default_rng(1)
+    X = rng.normal(size=(60, 300))
+    y = X[:, :10].sum(axis=1) + rng.normal(size=60)
+    Y = np.stack([y, X[:, 5:15].sum(axis=1) + rng.normal(size=60), rng.normal(size=60)], axis=1)
+    target, make = {"targets": (Y, lh.MultiTaskLasso), "groups": (y, lambda a: lh.GroupLasso(5, alpha=a))}[name]
+    pull = X.T @ (target - target.mean(axis=0))
+    norms = np.linalg.norm(pull, axis=1) if name == "targets" else np.linalg.norm(pull.reshape(-1, 5), axis=1) / 5**0.5
+    model, found = make(share * norms.max() / 60), []
+    for effort in (descent.ROUGHLY, descent.Effort(1e-7, 1e-7, 20_000)):
+        for of in ("SETTLED", "ROUGHLY"):
+            monkeypatch.setattr(left_out, of, effort)
+        found.append(hypergradient(model, X, target, criterion=ALO(), tol=1e-8))
+    rough, tight = found
+    assert rough.value != tight.value
+    assert rough.value == pytest.approx(tight.value, rel=3e-3)
+    np.testing.assert_allclose(rough.gradient, tight.gradient, rtol=0.1)
+
+
 @pytest.mark.parametrize(("of_columns", "of_targets"), [(1e25, 1.0), (1e-25, 1.0), (1.0, 1e25), (1e20, 1e-20)])
 @pytest.mark.parametrize("name", ["targets", "groups"])
 def test_single_precision_is_for_numbers_that_it_has(name, of_columns, of_targets, monkeypatch):

@@ -16,7 +16,8 @@ from lambdahat.kernels import blocks_left_out
 from lambdahat.linear import Matrix, Vector
 from lambdahat.penalties import Blockwise, Separable
 
-_INFINITE, _LEAST = 1e100, 0.1
+_INFINITE = 1e100
+_LEAST = 0.1  # of targets are not followed: fits that follow more are not judged
 _SMALL, _LARGE = 1e-10, 1e10  # between these products of three numbers do not vanish in single precision, nor overflow
 
 

@@ -14,10 +14,10 @@ from collections.abc import Callable
 import numpy as np
 
 from lambdahat.criteria.base import as_solved
-from lambdahat.criteria.descent import SETTLED, Descent
+from lambdahat.criteria.descent import Descent
 from lambdahat.criteria.influences import Fits, without_rounding
 from lambdahat.criteria.newton_steps import along_both
-from lambdahat.criteria.solved_anew import Anew, is_little_work, solved_anew
+from lambdahat.criteria.solved_anew import EFFORT, Anew, is_little_work, solved_anew
 from lambdahat.criteria.without_rows import interpolates, of_classes, of_targets
 from lambdahat.design import Columns
 from lambdahat.hypergradient import implicit
@@ -76,7 +76,7 @@ def _alone(fit: Anew, penalty: Separable | Blockwise, W: Matrix, terms: Matrix, 
     """By how much a fit that was found anew follows a force on the row that it leaves out."""
     Z = fit.images[None]
     D, nothing = np.zeros_like(W), np.zeros((1, Z.shape[1], Z.shape[1]))
-    Descent(fit.G, penalty, SETTLED).respond(W, Z, nothing, terms, shares, D)
+    Descent(fit.G, penalty, EFFORT).respond(W, Z, nothing, terms, shares, D)
     return D
 
 

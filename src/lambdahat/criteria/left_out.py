@@ -131,6 +131,7 @@ class LeftOut:
 
     @cached_property
     def _of_support(self) -> Matrix:
+        """Rows of G."""
         return self._descent.rounded[self.support]
 
     def each(self) -> Iterator[tuple[slice, Matrix, Matrix, Matrix]]:
@@ -202,9 +203,8 @@ class LeftOut:
         """Solve without each of some rows, from steps D, which change in place; each may have its own ``l1``."""
         follows = self._offsets(rows)[1]
         of_rows = (Z, follows @ self.omegas[rows], follows @ self.terms[rows], self.shares[rows])
-        images = times(
-            D[:, :, self.support].astype(self._of_support.dtype), self._of_support
-        )  # at first no others move
+        steps, rows_of_G = D[:, :, self.support], self._of_support  # at first no others move
+        images = times(steps.astype(rows_of_G.dtype), rows_of_G)
         size = sizes(D, images)
         images += self.gradient.T
         self._descent.without_rows(self.w, *of_rows, D, images, size, l1)

@@ -19,7 +19,7 @@ _LITTLE_WORK, _MOST_WORK = 1e7, 1e9
 _UNSURE = 0.002  # of the criterion: what rows that are not solved anew may be off by, in all
 _FAR = 10.0  # times the loss of the fit: of rows whose model is of no use
 _ROUNDS, _HALVES, _SETTLED = 5, 8, 0.03
-_EFFORT = Effort(1e-4, 1e-3, 1_000)
+EFFORT = Effort(1e-4, 1e-3, 1_000)
 
 
 def is_little_work(problem: Problem, q: int) -> bool:
@@ -145,7 +145,7 @@ class _Rows:
                 G, pull = G - across.T @ shift, pull - across.T @ level
             step = d[None, None].copy()
             of_quadratic = pull[None, None].copy(), sizes(step, step @ G)
-            Descent(G, self.penalty, _EFFORT).without_rows(self.w[:, None], *nothing, share, step, *of_quadratic)
+            Descent(G, self.penalty, EFFORT).without_rows(self.w[:, None], *nothing, share, step, *of_quadratic)
             new, offset = step[0, 0], b - level - shift @ (step[0, 0] - d)
             there, then = at(new, offset)
             for _ in range(_HALVES):
