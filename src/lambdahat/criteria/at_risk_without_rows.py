@@ -108,7 +108,7 @@ class AtRisk:
         n_events = int(np.count_nonzero(y > 0.0))
         return cls(datafit, datafit.at, z[datafit.at.rows], X, G, w[columns], on, S, root, curvature, n_events)
 
-    @property
+    @cached_property
     def followed(self) -> float:
         """Degrees of freedom, as a share of events."""
         freedom = float(np.sum(self.root * (self.G[np.ix_(self.support, self.support)] @ self.root)))

@@ -130,8 +130,8 @@ class LeftOut:
         return Descent(self.G, self.penalty, effort.where(self.followed))
 
     @cached_property
-    def _of_support(self) -> Matrix:
-        """Rows of G."""
+    def _rows_of_support(self) -> Matrix:
+        """Of G, in the numbers of descent."""
         return self._descent.rounded[self.support]
 
     def each(self) -> Iterator[tuple[slice, Matrix, Matrix, Matrix]]:
@@ -203,7 +203,7 @@ class LeftOut:
         """Solve without each of some rows, from steps D, which change in place; each may have its own ``l1``."""
         follows = self._offsets(rows)[1]
         of_rows = (Z, follows @ self.omegas[rows], follows @ self.terms[rows], self.shares[rows])
-        steps, rows_of_G = D[:, :, self.support], self._of_support  # at first no others move
+        steps, rows_of_G = D[:, :, self.support], self._rows_of_support  # at first no others move
         images = times(steps.astype(rows_of_G.dtype), rows_of_G)
         size = sizes(D, images)
         images += self.gradient.T
