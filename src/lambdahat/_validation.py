@@ -45,7 +45,7 @@ def check_container(X: Any, name: str = "X") -> Any:
     """Refuse what is no two-dimensional table of real numbers; lists become arrays, frames stay frames."""
     if X is None:
         raise ValueError(f"{name} is missing: pass an array, sparse matrix or data frame of shape (n, p)")
-    frame = nw.from_native(X, pass_through=True, allow_series=True)
+    frame = as_frame(X)
     if isinstance(frame, nw.LazyFrame):
         raise ValueError(f"{name} is a lazy frame, whose values are not known yet: call its collect() first")
     if isinstance(frame, nw.DataFrame):
@@ -106,9 +106,16 @@ def _objects(array: NDArray[Any]) -> Iterable[Any]:
     return array.flat if array.dtype.kind == "O" else ()
 
 
+def as_frame(X: Any) -> Any:
+    """X as narwhals sees it where it is a frame (of values known, or lazy) or a series, else as it is."""
+    if isinstance(X, np.ndarray) or scipy.sparse.issparse(X):  # narwhals takes a while to say so
+        return X
+    return nw.from_native(X, pass_through=True, allow_series=True)
+
+
 def column_names(X: Any) -> list[str] | None:
     """The names of a frame's columns, or None."""
-    frame = nw.from_native(X, eager_only=True, pass_through=True)
+    frame = as_frame(X)
     return [str(name) for name in frame.columns] if isinstance(frame, nw.DataFrame) else None
 
 
@@ -182,8 +189,8 @@ def check_targets(
     """Several finite float64 targets, of shape (n, T) in C order."""
     if y is None:
         raise ValueError(f"{name} is missing: requires y to be passed, but the target y is None")
-    y = nw.from_native(y, eager_only=True, pass_through=True)
-    targets = _as_array(y.to_numpy() if isinstance(y, nw.DataFrame) else y, name)
+    frame = as_frame(y)
+    targets = _as_array(frame.to_numpy() if isinstance(frame, nw.DataFrame) else y, name)
     if targets.ndim != 2 or targets.shape[1] == 0:
         raise ValueError(
             f"{name} has shape {targets.shape}: pass several targets, of shape (n, T); for mono-task outputs use the "

@@ -112,7 +112,7 @@ def local_model(problem: Problem, support: Any, w_S: Matrix, offset: Any) -> Pro
 def trace(G: Matrix, curvature: Curvature, noise: Matrix) -> float:
     """``tr (G ⊗ I + C)⁻¹ (G ⊗ Σ)``."""
     if curvature.U is None and not curvature.diagonal.any():
-        return float(np.trace(noise)) * _rank(G)
+        return float(np.trace(noise)) * rank(G)
     A = G.copy()
     if curvature.U is not None:
         return OfTargets.at(A, curvature, np.zeros((len(G), curvature.U.size // len(G)))).trace(G, noise)
@@ -120,7 +120,7 @@ def trace(G: Matrix, curvature: Curvature, noise: Matrix) -> float:
     return float(np.trace(noise)) * float(np.sum(pseudo_inverse(A) * G))
 
 
-def _rank(A: Matrix) -> int:
+def rank(A: Matrix) -> int:
     """The rank of a symmetric matrix that is at least zero, by its columns scaled to unit length."""
     scale = np.sqrt(np.where(A.diagonal() > 0.0, A.diagonal(), 1.0))
     A = A / np.outer(scale, scale)

@@ -96,10 +96,10 @@ class Descent:
 
     def _of_one_kind(self, *parts: Matrix) -> Iterator[Matrix]:
         """``G`` and these, in C order and of the same numbers; themselves where they are so already."""
-        largest = np.array([max(part.max(initial=0.0), -part.min(initial=0.0)) for part in parts])
         G = self.rounded
-        if self._numbers_for(largest) is not G.dtype.type:
-            G = np.ascontiguousarray(self.G)
+        if G.dtype != np.float64:
+            largest = np.array([max(part.max(initial=0.0), -part.min(initial=0.0)) for part in parts])
+            G = G if self._numbers_for(largest) is G.dtype.type else np.ascontiguousarray(self.G)
         return (np.ascontiguousarray(part, dtype=G.dtype) for part in (G, *parts))
 
     def _numbers_for(self, sizes: Vector) -> type:

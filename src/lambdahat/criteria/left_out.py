@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from lambdahat.criteria.degrees_of_freedom import rank
 from lambdahat.criteria.descent import ROUGHLY, SETTLED, Descent, sizes
 from lambdahat.criteria.influences import MOST_WORK
 from lambdahat.criteria.newton_steps import OfOneVector, OfTargets, times
@@ -96,7 +97,7 @@ class LeftOut:
     def freedom(self) -> float:
         """The degrees of freedom of the fit, the trace of all leverages."""
         S, T = self.support, self.w.shape[1]
-        of_offset = 0 if self.B is None else T * np.linalg.matrix_rank(self.B, tol=SINGULAR, hermitian=True)
+        of_offset = 0 if self.B is None else T * rank(self.B)
         if S.size == 0:
             return float(of_offset)
         return float(of_offset) + self.newton.trace(self.G[np.ix_(S, S)])

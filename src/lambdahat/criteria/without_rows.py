@@ -85,8 +85,8 @@ def of_targets(
     columns = np.concatenate([own, penalty.whole_blocks(near)])
     local = problem.local(z, columns)
     assert isinstance(local.penalty, Blockwise | Separable)
-    w = np.zeros((problem.n_features, *z.shape[1:]))
-    w[support] = w_S
+    w, moving = np.zeros((problem.n_features, *z.shape[1:])), np.zeros(problem.n_features, dtype=bool)
+    w[support], moving[support] = w_S, True
     if bends.ndim == 2:
         bends = bends[:, 0]
     weights = problem.design.weights * local.scale
@@ -101,7 +101,7 @@ def of_targets(
     return LeftOut(
         local.design, columns, lambda X: X[:, None], local.design.support_gram(columns),
         -local.scale * h[columns].reshape(shape), w[columns].reshape(shape),
-        on, np.flatnonzero(np.isin(columns, support)).astype(np.int32), np.ones((1, 1)) if intercept else None,
+        on, np.flatnonzero(moving[columns]).astype(np.int32), np.ones((1, 1)) if intercept else None,
         (weights * bends)[:, None, None], weights[:, None, None] * slopes, problem.design.weights,
         hyperparam_vjp, local.scale,
     )  # fmt: skip

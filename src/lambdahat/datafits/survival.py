@@ -9,7 +9,7 @@ import narwhals as nw
 import numpy as np
 from numpy.typing import NDArray
 
-from lambdahat._validation import check_target
+from lambdahat._validation import as_frame, check_target
 from lambdahat.kernels.cox import event_masses, log_risk, risk
 from lambdahat.linear import Vector
 
@@ -80,7 +80,7 @@ class Survival:
 
 def _columns(y: Any, name: str) -> list[tuple[str, NDArray[Any]]] | None:
     """Names and values of the two or three fields, or None where it has no fields."""
-    frame = nw.from_native(y, eager_only=True, pass_through=True)
+    frame = as_frame(y)
     if isinstance(frame, nw.DataFrame):
         columns = [(column, frame[column].to_numpy()) for column in frame.columns]
     elif getattr(getattr(y, "dtype", None), "names", None) and np.ndim(y) == 1:

@@ -232,7 +232,8 @@ class GradientSearch(MetaEstimatorMixin, BaseEstimator):
         space = replace(space, to_params=lambda values: {prefix + name: v for name, v in to_params(values).items()})
         objective = CriterionObjective(
             folds, space, n_threads=effective_n_jobs(self.n_jobs), max_evals=int(self.max_evals),
-            max_seconds=self.max_seconds, max_iter=model.max_iter, callback=self._report,
+            max_seconds=self.max_seconds, max_iter=model.max_iter,
+            callback=self._report if self.verbose or self.callback is not None else None,
             n_repeats=getattr(criterion, "n_repeats", 1),
         )  # fmt: skip
         rule = one_standard_error if getattr(criterion, "rule", "min") == "1se" else None

@@ -52,6 +52,11 @@ class Blockwise:
     def n_blocks(self) -> int:
         return int(self.norm_factors.size)
 
+    @property
+    def _one_each(self) -> bool:
+        """Whether every block is one column."""
+        return self.n_blocks == self.labels.size
+
     @cached_property
     def norms(self) -> Vector:
         """Strength of ``‖w_b‖``, one a block."""
@@ -81,7 +86,7 @@ class Blockwise:
         return replace(self, theta=theta)
 
     def rescaled(self, scales: Vector) -> Blockwise:
-        if self.n_blocks < self.labels.size:
+        if not self._one_each:
             raise ValueError(
                 "standardize=True is for blocks of one column, the norm of a group of rescaled columns is no group "
                 "norm any more: scale the columns beforehand (scikit-learn's StandardScaler)"
@@ -100,9 +105,12 @@ class Blockwise:
         return replace(self, norm_factors=self.norm_factors * factor, l1_factors=self.l1_factors * factor)
 
     def restricted(self, columns: NDArray[np.int32]) -> Blockwise:
-        kept, first, labels = np.unique(self.labels[columns], return_index=True, return_inverse=True)
-        order = np.argsort(first)  # blocks are numbered as they come, which is what kernels count on
-        kept, labels = kept[order], np.argsort(order)[labels]
+        labels = self.labels[columns]
+        of_blocks = (labels, np.arange(labels.size)) if self._one_each else _as_they_come(labels)
+        return self._of_blocks(columns, *of_blocks)
+
+    def _of_blocks(self, columns: NDArray[np.int32], kept: NDArray[np.intp], labels: NDArray[np.intp]) -> Blockwise:
+        """Of some columns, with the numbers of their blocks, and which of these each is of."""
         return Blockwise(
             self.theta, labels, self.norm_factors[kept], self.norm_index[kept], self.l2_factors[kept],
             self.l2_index[kept], self.l1_factors[columns], self.l1_index[columns],
@@ -110,7 +118,8 @@ class Blockwise:
 
     def of_entries(self, entries: NDArray[np.bool_]) -> Blockwise:
         """The penalty of a vector of the entries of some rows, row after row."""
-        return self.restricted(np.nonzero(entries)[0].astype(np.int32))
+        columns = np.nonzero(entries)[0].astype(np.int32)  # each as often as it has entries
+        return self._of_blocks(columns, *_as_they_come(self.labels[columns]))
 
     def without_kinked(self) -> Blockwise:
         return replace(self, norm_factors=np.where(self._kinked, np.inf, self.norm_factors))
@@ -142,7 +151,7 @@ class Blockwise:
 
     def whole_blocks(self, columns: NDArray[np.int32]) -> NDArray[np.int32]:
         """All columns of the blocks that some columns belong to, block by block."""
-        if self.n_blocks == self.labels.size:
+        if self._one_each:
             return columns
         wanted = np.zeros(self.n_blocks, dtype=bool)
         wanted[self.labels[columns]] = True
@@ -343,3 +352,10 @@ class Blockwise:
         signed = np.sign(w) * v
         by_l1 = self.l1_factors * (signed if v.ndim == 1 else signed.sum(axis=1))
         return [(self.norm_index, by_norm), (self.l2_index, self.l2_factors * along), (self.l1_index, by_l1)]
+
+
+def _as_they_come(labels: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Those that there are, in the order of their first places, which kernels count on, and which of them each is."""
+    kept, first, places = np.unique(labels, return_index=True, return_inverse=True)
+    order = np.argsort(first)
+    return kept[order], np.argsort(order)[places]
