@@ -303,6 +303,17 @@ def test_leave_one_out_does_not_judge_fits_that_follow_all_targets():
     assert np.all(np.isinf(search.trace_.values[~judged]))
 
 
+@pytest.mark.filterwarnings("error")
+def test_corrections_for_small_samples_do_not_judge_fits_that_leave_no_degrees_of_freedom():
+    rng = np.random.default_rng(0)
+    wide, classes = rng.normal(size=(30, 60)), np.arange(30) % 3
+    search = GradientSearch(lh.MultinomialLogistic(), criterion="aicc").fit(wide, classes)
+    judged = np.isfinite(search.trace_.values)
+    assert judged[search.best_index_]
+    assert not judged.all()
+    assert np.all(search.trace_.support_sizes[judged] < 30)
+
+
 @pytest.mark.parametrize("most", [2e9, 0.0])
 def test_the_slope_of_leave_one_out(most, monkeypatch):
     """Its own, or where rows are many that of measured leverages: exact where these are of a projection."""

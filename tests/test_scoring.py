@@ -186,6 +186,9 @@ def test_survival():
     [
         ("svm", "neg_log_loss", "log loss asks the model for what it does not have .*predict_proba"),
         ("lasso", "acuracy", "did you mean 'accuracy'"),
+        ("lasso", "accuracy", "−accuracy cannot score .* of such targets .*: take a scorer that can"),
+        ("multinomial", "roc_auc", "cannot score .*: take 'roc_auc_ovo', .*'roc_auc_ovr', .*or another scorer"),
+        ("lasso", pinball, r"is a function: if it is value\(y_true, y_pred\), pass Metric\(value\)"),
         ("lasso", Metric(pinball, lambda y, p: 1.0), r"gradient of pinball has shape \(\) but y_pred has"),
         ("logistic", Metric(accuracy_score, lambda y, p: p), "predicted labels, which do not move"),
         ("logistic", CrossValidation([(np.arange(50), [0, 1])], scoring="roc_auc"), "not defined on .* larger folds"),
@@ -198,6 +201,23 @@ def test_scores_that_do_not_fit(name, criterion, sentence):
         y = np.where(np.arange(N) < 2, 0, y)
     with pytest.raises(ValueError, match=sentence):
         GradientSearch(model, criterion=criterion).fit(X, y)
+
+
+def test_what_make_scorer_makes_is_a_criterion():
+    model, target = MODELS["logistic"]
+    cv = folds_of(target)
+    made = GradientSearch(model, criterion=make_scorer(accuracy_score), cv=cv).fit(X, TARGETS[target])
+    named = GradientSearch(model, criterion="accuracy", cv=cv).fit(X, TARGETS[target])
+    assert made.best_criterion_ == named.best_criterion_
+    assert made.best_params_ == named.best_params_
+
+
+def test_errors_of_users_functions_are_seen_as_they_are():
+    def broken(y, p):
+        raise TypeError("no such thing")
+
+    with pytest.raises(TypeError, match="no such thing"):
+        GradientSearch(lh.Lasso(), criterion=Metric(broken)).fit(X, Y)
 
 
 def test_settings_that_are_none():

@@ -82,6 +82,8 @@ class AIC:
 
             def known(fit: float, freedom: float) -> tuple[float, float, float]:
                 cost, slope = self.price(freedom, n if events is None else events, p * columns, intercepts)
+                if math.isinf(cost):
+                    return math.inf, 0.0, 0.0
                 return fit / variance + cost / n, 1.0 / variance, slope / n
 
             return profile if profiled else known

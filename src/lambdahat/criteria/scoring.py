@@ -90,6 +90,11 @@ class Metric:
         return -self.sign * float(self.value(y, answer, **_weights_for(self.value, sample_weight)))
 
 
+def is_scorer(scoring: Any) -> bool:
+    """Whether it is one of those that :func:`sklearn.metrics.make_scorer` makes."""
+    return hasattr(scoring, "_score_func")
+
+
 def _weights_for(function: Callable[..., Any], sample_weight: Any) -> dict[str, Any]:
     """The weights as an argument, where a function takes them."""
     if sample_weight is None:
@@ -120,6 +125,8 @@ class Scoring:
         What is added to what the slope is of.
     encoded : bool
         Whether the slope takes targets as the datafit has them, rather than as they were handed over.
+    scorer : str, optional
+        The name of scikit-learn's.
     """
 
     name: str
@@ -128,6 +135,7 @@ class Scoring:
     takes_weights: bool = True
     shift: float = 0.0
     encoded: bool = False
+    scorer: str | None = None
 
     @classmethod
     def of(cls, scoring: Any, model: Model | BoxModel) -> Scoring | None:
@@ -144,7 +152,7 @@ class Scoring:
                 "function of (estimator, X, y)"
             )
         name = getattr(getattr(scoring, "_score_func", scoring), "__name__", type(scoring).__name__)
-        weighs = hasattr(scoring, "_score_func") or bool(_weights_for(scoring, 1.0))
+        weighs = is_scorer(scoring) or bool(_weights_for(scoring, 1.0))
         return cls(f"−{name}", scoring, takes_weights=weighs)
 
     @staticmethod
@@ -202,8 +210,8 @@ class Scoring:
             if model.datafit.metric == made.metric:
                 return None
             if made.suits(model.datafit):
-                return cls(title, scorer, made.of(model.datafit), shift=made.shift, encoded=True)
-        return cls(title, scorer)
+                return cls(title, scorer, made.of(model.datafit), shift=made.shift, encoded=True, scorer=name)
+        return cls(title, scorer, scorer=name)
 
 
 @dataclass(frozen=True, eq=False)
@@ -263,6 +271,14 @@ class Scored:
                 raise ValueError(
                     f"{name} asks the model for what it does not have ({error}): take a scorer of predictions, or a "
                     "model with probabilities such as SparseLogisticRegression"
+                ) from error
+            except (TypeError, ValueError) as error:
+                if self.scoring.scorer is None:  # the user's own function, whose error is to be seen as it is
+                    raise
+                alike = [other for other in get_scorer_names() if other.startswith(f"{self.scoring.scorer}_")]
+                instead = f"{', '.join(map(repr, alike))}, or another scorer" if alike else "a scorer"
+                raise ValueError(
+                    f"{name} cannot score this model's predictions of such targets ({error}): take {instead} that can"
                 ) from error
         if math.isnan(score):
             why = f" ({caught[0].message})" if caught else ""

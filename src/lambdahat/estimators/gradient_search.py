@@ -56,8 +56,8 @@ class GradientSearch(MetaEstimatorMixin, BaseEstimator):
         ``"cv"`` is the mean of the metric over the folds of ``cv``, :class:`HeldOut` the metric on separate arrays: the
         mean squared error, the log-loss of a classifier, the mean Poisson or Gamma deviance, the Huber loss, the
         squared hinge loss of :class:`LinearSVC`. The name of a scorer of scikit-learn (``"accuracy"``, ``"r2"``, …), or
-        a :class:`Metric`, is cross-validated instead, see :class:`CrossValidation`. Without rows left out:
-        :class:`SURE`, ``"aic"``, ``"aicc"``, ``"bic"``, ``"ebic"``, ``"gcv"`` and ``"alo"``.
+        what ``make_scorer`` makes, or a :class:`Metric`, is cross-validated instead, see :class:`CrossValidation`.
+        Without rows left out: :class:`SURE`, ``"aic"``, ``"aicc"``, ``"bic"``, ``"ebic"``, ``"gcv"`` and ``"alo"``.
     cv : int, splitter or iterable of index pairs, default 5
         As for scikit-learn (stratified for a classifier); one split is a held-out set.
     hyperparams : list of str, optional
