@@ -241,6 +241,7 @@ G3 = recordings(3)[0]
         ({"data": put(Y1, (2, 1), np.inf)}, r"data contains infinity \(first at \(2, 1\)\)"),
         ({"data": Y1[:-1]}, "leadfield has 40 channels but data have 39: pass the same channels in both"),
         ({"data": Y1[:, 0]}, r"data has shape \(40,\): pass an array of shape \(n_channels, n_times\)"),
+        ({"data": 0.0 * Y1}, "data are zero in all channels at all times: there is no response"),
         ({"data": Y1 + 1j}, "data holds what is no real number"),
         ({"leadfield": [["a"]]}, "leadfield holds what is no real number"),
         ({"positions": PLACES[:, :2]}, r"positions has shape \(60, 2\): pass an array of shape \(n_sources, 3\), in m"),

@@ -289,7 +289,7 @@ def check_labels(
     classes = np.unique(labels)
     if classes.size == 1:
         what = "two classes" if binary else "at least two classes"
-        raise ValueError(f"{name} holds one class only, {classes[0]!r}: pass rows of {what}")
+        raise ValueError(f"{name} holds one class only, {classes.tolist()[0]!r}: pass rows of {what}")
     if binary and classes.size > 2:
         raise ValueError(
             f"{name} holds {classes.size} classes. Only binary classification is supported. The type of the target is "

@@ -127,6 +127,8 @@ def prepare(
         raise ValueError(
             f"leadfield has {len(G)} channels but data have {len(Y)}: pass the same channels in both, in one order"
         )
+    if not Y.any():
+        raise ValueError("data are zero in all channels at all times: there is no response, pass one")
     places = None if positions is None else _checked_positions(positions)
     n_orient = _columns_a_source(orientation, G.shape[1], None if places is None else len(places))
     silent = np.flatnonzero(~G.any(axis=0))
