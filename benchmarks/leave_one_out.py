@@ -160,7 +160,6 @@ def compared(problem: str, model: Any, X: np.ndarray, y: np.ndarray, *, kind: st
         "peer": "its own n fits, to the same gap",
         "tol": exact.tol,
         "ratio": 1.0 / cheaper("lambdahat", "peer_seconds"),
-        "cheaper": cheaper("lambdahat", "peer_seconds"),
         "cheaper_evaluation": cheaper("evaluation", "peer_seconds"),
         "cheaper_than_default": cheaper("lambdahat", "default_seconds"),
         "cheaper_with_slope": cheaper("with_slope", "peer_seconds"),
@@ -196,14 +195,14 @@ def bars(records: list[Record]) -> list[Record]:
         if not of:
             continue
         off = max(abs(record["off"]) for record in of)
-        found += [_bar(f"approximate leave-one-out, {kind}: cheaper than n fits to the same gap", of, "cheaper")]
-        found += [_bar(what, of, name) for what, name in BESIDE.items()]
+        what = f"approximate leave-one-out, {kind}: cheaper than n fits to the same gap"
+        found += [_bar(what, [1.0 / record["ratio"] for record in of])]
+        found += [_bar(what, [record[name] for record in of]) for what, name in BESIDE.items()]
         found += [bar("the same: farthest from n fits", "within 2 %", f"{100.0 * off:.2f} %", off <= OFF)]
     return found
 
 
-def _bar(what: str, records: list[Record], name: str) -> Record:
-    ratios = [record[name] for record in records]
+def _bar(what: str, ratios: list[float]) -> Record:
     held = sum(ratio >= CHEAPER for ratio in ratios)
     shown = f"{times(min(ratios))} to {times(max(ratios))}; holds in {held} of {len(ratios)}"
     return bar(what, f"≥ {CHEAPER:.0f}×", shown, held == len(ratios))

@@ -5,7 +5,7 @@ from lambdahat.criteria.cross_val import CrossValidation
 from lambdahat.criteria.held_out import HeldOut, judged_by
 from lambdahat.criteria.information import AIC, BIC, EBIC, GCV, AICc
 from lambdahat.criteria.leave_one_out import ALO
-from lambdahat.criteria.scoring import Metric, Scoring, scored
+from lambdahat.criteria.scoring import Metric, Scoring, is_scorer, scored
 from lambdahat.criteria.sure import SURE
 from lambdahat.criteria.together import together
 
@@ -29,6 +29,7 @@ __all__ = [
     "check_trainable",
     "described",
     "is_constant",
+    "is_scorer",
     "judged_by",
     "scored",
     "together",

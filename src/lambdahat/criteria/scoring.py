@@ -91,8 +91,8 @@ class Metric:
 
 
 def is_scorer(scoring: Any) -> bool:
-    """Whether it is one of those that :func:`sklearn.metrics.make_scorer` makes."""
-    return hasattr(scoring, "_score_func")
+    """Whether it is a :class:`Metric`, or one of those that :func:`sklearn.metrics.make_scorer` makes."""
+    return isinstance(scoring, Metric) or hasattr(scoring, "_score_func")
 
 
 def _weights_for(function: Callable[..., Any], sample_weight: Any) -> dict[str, Any]:
@@ -126,7 +126,7 @@ class Scoring:
     encoded : bool
         Whether the slope takes targets as the datafit has them, rather than as they were handed over.
     scorer : str, optional
-        The name of scikit-learn's.
+        The name of scikit-learn's, where it decides.
     """
 
     name: str
@@ -210,7 +210,7 @@ class Scoring:
             if model.datafit.metric == made.metric:
                 return None
             if made.suits(model.datafit):
-                return cls(title, scorer, made.of(model.datafit), shift=made.shift, encoded=True, scorer=name)
+                return cls(title, scorer, made.of(model.datafit), shift=made.shift, encoded=True)
         return cls(title, scorer, scorer=name)
 
 

@@ -93,8 +93,8 @@ class SURE:
         assert isinstance(model, Model)
         if model.datafit.log_link or not model.datafit.answers_by_prediction:
             raise ValueError(
-                "SURE is for Gaussian noise that adds to the target, which this model does not have: use AIC(), GCV() "
-                "or ALO(), which take its own deviance, or criterion='cv'"
+                "SURE is for Gaussian noise that adds to the target, which this model does not have: use AIC() or "
+                "ALO(), which take its own deviance, or criterion='cv'"
             )
         root = self._root(data.y.shape[1] if data.y.ndim == 2 else 1)
         variance = float(np.mean(np.sum(root**2, axis=1)))

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from lambdahat.criteria import AIC, ALO, BIC, EBIC, GCV, AICc, Criterion, CrossValidation, Metric, Scoring
-from lambdahat.criteria.scoring import is_scorer
+from lambdahat.criteria import AIC, ALO, BIC, EBIC, GCV, AICc, Criterion, CrossValidation, Scoring, is_scorer
 
 NAMED: dict[str, Callable[[], Criterion]] = {"aic": AIC, "aicc": AICc, "alo": ALO, "bic": BIC, "ebic": EBIC, "gcv": GCV}
 """Criteria by name, but for ``"cv"``."""
@@ -24,7 +23,7 @@ def as_criterion(criterion: Any, cv: Any = 5) -> Criterion:
                 "criterion='sure' needs to know the noise: pass SURE(sigma=…), see lambdahat.estimate_noise"
             )
         return CrossValidation(cv) if name == "cv" else NAMED[name]()
-    if isinstance(criterion, Metric) or is_scorer(criterion):
+    if is_scorer(criterion):
         return CrossValidation(cv, scoring=criterion)
     if isinstance(criterion, type) or not isinstance(criterion, Criterion):
         if callable(criterion) and not isinstance(criterion, type):
