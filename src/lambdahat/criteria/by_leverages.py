@@ -144,7 +144,7 @@ class OneAgainstRest:
             Z[:, k] = z
             return 0.0, np.zeros_like(z)
 
-        def together(k: int, z: Vector) -> tuple[float, Vector]:
+        def log_loss(k: int, z: Vector) -> tuple[float, Vector]:
             all_of_them = Z.copy()
             all_of_them[:, k] = z
             logs = log_probabilities(all_of_them)
@@ -152,7 +152,7 @@ class OneAgainstRest:
 
         for k, each in enumerate(self.each):
             each.judges(problems[k::K], solved[k::K], partial(keep, k))[0](*solved[k])
-        found = [each.judges(problems[k::K], solved[k::K], partial(together, k)) for k, each in enumerate(self.each)]
+        found = [each.judges(problems[k::K], solved[k::K], partial(log_loss, k)) for k, each in enumerate(self.each)]
         return [found[j % K][j // K] for j in range(len(problems))]
 
 

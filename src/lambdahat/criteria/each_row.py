@@ -22,7 +22,7 @@ from lambdahat.criteria.base import as_solved
 from lambdahat.criteria.influences import Around, Fits, Influences, without_rounding
 from lambdahat.criteria.newton_steps import along_both
 from lambdahat.criteria.solved_anew import Anew, is_little_work, solved_anew
-from lambdahat.criteria.without_rows import interpolates, together
+from lambdahat.criteria.without_rows import interpolates
 from lambdahat.design import Columns
 from lambdahat.hypergradient import implicit
 from lambdahat.linear import Matrix, Vector, solve_dense
@@ -97,7 +97,7 @@ def model_around(problem: Problem, found: Influences, z: Vector, support: Column
 
 def second_order_fits(found: Influences, around: Around, come_and_go: bool) -> Fits:
     """Its solutions without each row."""
-    return together(found.by_descent(around)) if come_and_go else found.in_one_step(around)
+    return Fits.of_all(found.by_descent(around)) if come_and_go else found.in_one_step(around)
 
 
 def without_each_row(

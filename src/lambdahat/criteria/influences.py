@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -45,6 +45,12 @@ class Fits:
     images: Matrix
     steps: Matrix
     moved: Matrix
+
+    @classmethod
+    def of_all(cls, runs: Iterable[Fits]) -> Fits:
+        """Those of several runs of rows, one after the other."""
+        parts = ((each.images, each.steps, each.moved) for each in runs)
+        return cls(*(np.concatenate(part) for part in zip(*parts, strict=True)))
 
 
 def without_rounding(W: Matrix, G: Matrix) -> Matrix:

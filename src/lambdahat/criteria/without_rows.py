@@ -53,14 +53,8 @@ def _predictions(
     """From second-order models without each row, or where these are too far off and rows few, from fits."""
     if not is_little_work(problem, w.size):
         return np.asarray(z + np.concatenate([each.moved for each in fits]).reshape(z.shape))
-    moved, _ = solved_anew(problem, z, w, penalty, together(fits), intercept=intercept)
+    moved, _ = solved_anew(problem, z, w, penalty, Fits.of_all(fits), intercept=intercept)
     return np.asarray(z + moved.reshape(z.shape))
-
-
-def together(fits: Iterable[Fits]) -> Fits:
-    """Those of all rows."""
-    parts = ((each.images, each.steps, each.moved) for each in fits)
-    return Fits(*(np.concatenate(part) for part in zip(*parts, strict=True)))
 
 
 def interpolates(problem: Problem, freedom: float) -> bool:
